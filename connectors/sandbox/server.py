@@ -1,0 +1,64 @@
+"""An ASGI application served on 127.0.0.1 in a thread of its own."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+START_TIMEOUT_S = 10.0
+
+
+class Cuttable(HttpToolsProtocol):
+    """HTTP/1.1 whose connection an application can cut: `scope["extensions"]["cut"]()`."""
+
+    def on_message_begin(self) -> None:
+        """Hand the application the scissors."""
+        super().on_message_begin()
+        self.scope["extensions"] = {"cut": self.transport.abort}
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server that says when it is ready and stops when told."""
+
+    def __init__(self, application: Any, port: int = 0) -> None:  # noqa: ANN401 - any ASGI app
+        super().__init__(
+            uvicorn.Config(
+                application,
+                host="127.0.0.1",
+                port=port,
+                http=Cuttable,
+                log_level="critical",
+                access_log=False,
+            )
+        )
+        self._ready = threading.Event()
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        """Start, then let whoever waits go on."""
+        await super().startup(sockets=sockets)
+        self._ready.set()
+
+    @property
+    def url(self) -> str:
+        """Return `http://127.0.0.1:port`, once it runs."""
+        port = self.servers[0].sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def running(application: Any, port: int = 0) -> Iterator[str]:  # noqa: ANN401 - any ASGI app
+    """Serve the application and give its address; `port` 0 takes any free one."""
+    server = Server(application, port)
+    thread = threading.Thread(target=server.run, daemon=True, name="sandbox")
+    thread.start()
+    if not server._ready.wait(START_TIMEOUT_S):  # noqa: SLF001 - our own subclass
+        message = f"nothing came up on 127.0.0.1:{port}: is the port taken?"
+        raise OSError(message)
+    try:
+        yield server.url
+    finally:
+        server.should_exit = True
+        thread.join(START_TIMEOUT_S)

@@ -1,0 +1,202 @@
+"""The one way out: time-outs, a kept-alive pool, a rate budget, retries and redaction.
+
+The three client libraries do the authentication and build the requests; none of them sets a
+time-out, and each repeats what it should not. So a connector hands its library a `Wire`, in the
+shape that the library expects: `session(wire)` for requests (simple-salesforce), the wire
+itself as a urllib3 pool manager (hubspot-api-client), `Wire.request` for the rest.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+import urllib3
+from requests.adapters import BaseAdapter
+from requests.cookies import extract_cookies_to_jar
+from requests.structures import CaseInsensitiveDict
+from requests.utils import get_encoding_from_headers
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    MaxRetryError,
+    NewConnectionError,
+    ProxyError,
+    SSLError,
+)
+
+from connectors.errors import Doubtful, Unavailable
+
+CONNECT_TIMEOUT_S: Final = 5.0
+READ_TIMEOUT_S: Final = 60.0
+POOL: Final = 16
+TRIES_WHERE_HARMLESS: Final = 3
+HARMLESS: Final = frozenset({"GET", "HEAD"})
+NEVER_LEFT: Final = (ConnectTimeoutError, NewConnectionError, ProxyError, SSLError)
+
+
+class Budget:
+    """At most so many calls in any so many seconds, shared by the threads of a process."""
+
+    def __init__(self, calls: int, per_s: float) -> None:
+        self.calls = calls
+        self.per_s = per_s
+        self._spent: deque[float] = deque()
+        self._lock = threading.Lock()
+        self._paused_until = 0.0
+
+    def spend(self, service: str) -> None:
+        """Take one call, waiting for it where need be.
+
+        Raise `Unavailable` during a pause that the service asked for: it has its time in it.
+        """
+        while (wait := self._wait(service)) > 0:
+            time.sleep(wait)
+
+    def pause(self, seconds: float) -> None:
+        """Send nothing for this long: the service asked for it."""
+        with self._lock:
+            self._paused_until = max(self._paused_until, time.monotonic() + seconds)
+
+    def _wait(self, service: str) -> float:
+        with self._lock:
+            now = time.monotonic()
+            if now < self._paused_until:
+                left = self._paused_until - now
+                problem = f"it asked us to wait, {left:.0f} s of it are left"
+                raise Unavailable(service, problem, retry_after_s=left)
+            while self._spent and self._spent[0] <= now - self.per_s:
+                self._spent.popleft()
+            if len(self._spent) < self.calls:
+                self._spent.append(now)
+                return 0.0
+            return self._spent[0] + self.per_s - now
+
+
+class Wire:
+    """All requests to one service.
+
+    `origin` (`http://127.0.0.1:8100`) takes the place of every address's scheme and host: some
+    libraries have their service's host built in, and the sandbox stands elsewhere.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        origin: str = "",
+        budget: Budget | None = None,
+        read_timeout_s: float = READ_TIMEOUT_S,
+    ) -> None:
+        self.service = service
+        self.origin = origin.rstrip("/")
+        self.budget = budget
+        self.clock_skew_s: float | None = None
+        self._pool = urllib3.PoolManager(
+            maxsize=POOL,
+            block=True,
+            retries=False,
+            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s),
+        )
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **_ignored: Any,  # noqa: ANN401 - what libraries pass to a pool manager: theirs is ours
+    ) -> urllib3.BaseHTTPResponse:
+        """Send one request and return the answer, whatever its status, with its body read.
+
+        Raise `Unavailable` where the request never left or can be repeated later without harm,
+        `Doubtful` where it left and may have been accepted.
+        """
+        tries = TRIES_WHERE_HARMLESS if method in HARMLESS else 1
+        for left in reversed(range(tries)):
+            if self.budget is not None:
+                self.budget.spend(self.service)
+            try:
+                return self._pool.request(
+                    method, self._there(url), body=body, headers=headers, redirect=False
+                )
+            except HTTPError as error:
+                if left == 0:
+                    raise self._told(method, error) from None
+        raise AssertionError  # the last try returned or raised
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.clear()
+
+    def _there(self, url: str) -> str:
+        if not self.origin:
+            return url
+        parts, origin = urlsplit(url), urlsplit(self.origin)
+        return urlunsplit(parts._replace(scheme=origin.scheme, netloc=origin.netloc))
+
+    def _told(self, method: str, error: HTTPError) -> Unavailable | Doubtful:
+        """Say what happened without the address, which may hold somebody's data."""
+        cause = error.reason if isinstance(error, MaxRetryError) else error
+        what = type(cause).__name__
+        if isinstance(cause, NEVER_LEFT):
+            return Unavailable(self.service, f"it cannot be reached ({what})")
+        if method in HARMLESS:
+            return Unavailable(self.service, f"it broke off ({what})")
+        return Doubtful(self.service, f"it broke off after we had asked ({what})")
+
+
+class _Adapter(BaseAdapter):
+    """Carries the requests of a `requests.Session` over our wire."""
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__()
+        self.wire = wire
+
+    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # noqa: ANN401 - requests' own
+        """Send one request."""
+        answer = self.wire.request(
+            request.method or "GET",
+            request.url or "",
+            body=request.body,
+            headers=dict(request.headers),
+        )
+        response = requests.Response()
+        response.status_code = answer.status
+        response.headers = CaseInsensitiveDict(answer.headers)
+        response.encoding = get_encoding_from_headers(response.headers)
+        response.raw = answer
+        response.reason = answer.reason or ""
+        response.url = request.url or ""
+        response.request = request
+        response._content = answer.data  # noqa: SLF001 - the body is read already
+        extract_cookies_to_jar(response.cookies, request, answer)
+        return response
+
+    def close(self) -> None:
+        """Leave the wire open: others use it."""
+
+
+def session(wire: Wire) -> requests.Session:
+    """Return a `requests.Session` that speaks over the wire."""
+    made = requests.Session()
+    made.trust_env = False
+    made.mount("https://", _Adapter(wire))
+    made.mount("http://", _Adapter(wire))
+    return made
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a `Retry-After` header asks for (RFC 9110 section 10.2.3).
+
+    HubSpot documents milliseconds in places, so a value of 1000 or more is read as those.
+    """
+    value = headers.get("Retry-After", "")
+    if not value.isdigit():
+        return None
+    seconds = float(value)
+    return seconds / 1000 if seconds >= 1000 else seconds  # noqa: PLR2004 - see above
