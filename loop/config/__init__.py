@@ -1,0 +1,31 @@
+"""The typed configuration: a YAML file, the environment and secret files, checked as one."""
+
+from loop.config.tree import (
+    Ask,
+    Company,
+    Config,
+    Connector,
+    Database,
+    FollowUp,
+    Program,
+    Refer,
+    Schedule,
+    Sender,
+    Settings,
+    Web,
+)
+
+__all__ = [
+    "Ask",
+    "Company",
+    "Config",
+    "Connector",
+    "Database",
+    "FollowUp",
+    "Program",
+    "Refer",
+    "Schedule",
+    "Sender",
+    "Settings",
+    "Web",
+]
