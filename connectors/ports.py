@@ -26,7 +26,7 @@ R = TypeVar("R", bound=Record)
 # What comes in from a CRM
 
 
-class Owner(Record, kw_only=True):
+class Owner(Record, frozen=True, kw_only=True):
     """A user of the CRM: the account manager or support agent behind a customer."""
 
     id: str
@@ -35,7 +35,7 @@ class Owner(Record, kw_only=True):
     active: bool = True
 
 
-class Account(Record, kw_only=True):
+class Account(Record, frozen=True, kw_only=True):
     """A company in the CRM."""
 
     id: str
@@ -44,7 +44,7 @@ class Account(Record, kw_only=True):
     industry: str = ""
 
 
-class Contact(Record, kw_only=True):
+class Contact(Record, frozen=True, kw_only=True):
     """A person's record in one CRM. One person may have a record in each of two CRMs."""
 
     id: str
@@ -68,7 +68,7 @@ class TriggerEvent(StrEnum):
     CASE_CLOSED = "case_closed"
 
 
-class Trigger(Record, kw_only=True):
+class Trigger(Record, frozen=True, kw_only=True):
     """An event in the CRM that may set off a touchpoint survey."""
 
     id: str
@@ -95,7 +95,7 @@ class Page(Struct, Generic[R], frozen=True, kw_only=True):
 # What goes out to a CRM
 
 
-class Score(Record, kw_only=True):
+class Score(Record, frozen=True, kw_only=True):
     """The newest answer of a customer, as it is to stand on one contact record.
 
     Writing it twice is the same as writing it once.
@@ -115,7 +115,7 @@ class Score(Record, kw_only=True):
     """100, 0 or -100: its average in any CRM report is the NPS."""
 
 
-class AccountScore(Record, kw_only=True):
+class AccountScore(Record, frozen=True, kw_only=True):
     """The roll-up of an account's newest answers, one per person."""
 
     account_id: str
@@ -124,7 +124,7 @@ class AccountScore(Record, kw_only=True):
     answered_at: datetime
 
 
-class History(Record, kw_only=True):
+class History(Record, frozen=True, kw_only=True):
     """One answer, kept beside the contact for good. The same key never makes a second record."""
 
     key: str
@@ -144,7 +144,7 @@ class Priority(StrEnum):
     NORMAL = "normal"
 
 
-class Task(Record, kw_only=True):
+class Task(Record, frozen=True, kw_only=True):
     """A piece of work for a person. The same key never makes a second task.
 
     A task that exists already is brought up to date, save that a finished one is never
@@ -164,7 +164,7 @@ class Task(Record, kw_only=True):
     """True closes the task: the reason for it is gone."""
 
 
-class TaskState(Record, kw_only=True):
+class TaskState(Record, frozen=True, kw_only=True):
     """Where a task stands in the CRM."""
 
     id: str
@@ -173,7 +173,7 @@ class TaskState(Record, kw_only=True):
     """Somebody deleted it. An archived task is not gone."""
 
 
-class Lead(Record, kw_only=True):
+class Lead(Record, frozen=True, kw_only=True):
     """A friend who signed up on a promoter's page. The same key never makes a second lead."""
 
     key: str
@@ -195,7 +195,7 @@ class Outcome(Struct, frozen=True):
     error: ConnectorError | None = None
 
 
-class Check(Record, kw_only=True):
+class Check(Record, frozen=True, kw_only=True):
     """One thing that `npsloop doctor` looks at."""
 
     name: str
@@ -272,7 +272,7 @@ class Crm(Protocol):
 # Mail
 
 
-class Mail(Record, kw_only=True):
+class Mail(Record, frozen=True, kw_only=True):
     """One mail to one person. `key` comes back in the provider's events."""
 
     key: str
@@ -301,7 +301,7 @@ class MailEventKind(StrEnum):
     CLICKED = "clicked"
 
 
-class MailEvent(Record, kw_only=True):
+class MailEvent(Record, frozen=True, kw_only=True):
     """One thing that happened to a mail, as its provider tells it, perhaps twice."""
 
     id: str
