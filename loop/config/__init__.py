@@ -1,5 +1,6 @@
 """The typed configuration: a YAML file, the environment and secret files, checked as one."""
 
+from loop.config.errors import BadConfig, Mendable, Mistake
 from loop.config.tree import (
     Ask,
     Company,
@@ -17,11 +18,14 @@ from loop.config.tree import (
 
 __all__ = [
     "Ask",
+    "BadConfig",
     "Company",
     "Config",
     "Connector",
     "Database",
     "FollowUp",
+    "Mendable",
+    "Mistake",
     "Program",
     "Refer",
     "Schedule",

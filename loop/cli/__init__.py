@@ -1,0 +1,29 @@
+"""The `npsloop` command, a file a group of commands.
+
+A new group is a line at the foot of this file. Keep start-up quick: whatever takes longer than
+Typer to import (the configuration, the database, a connector) is imported inside the command.
+"""
+
+import typer
+
+from loop.cli.say import Loop
+
+app = typer.Typer(
+    cls=Loop,
+    name="npsloop",
+    help="Ask customers how likely they are to recommend you, and do something about it.",
+    epilog="Ends with 0 done, 1 failed, 2 wrong usage, 3 findings, 4 not authorized.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def npsloop() -> None:
+    """Ask customers how likely they are to recommend you, and do something about it."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

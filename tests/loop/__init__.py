@@ -1,0 +1,1 @@
+"""What the loop promises, a module a file."""
