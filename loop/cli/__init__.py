@@ -14,6 +14,7 @@ app = typer.Typer(
     help="Ask customers how likely they are to recommend you, and do something about it.",
     epilog="Ends with 0 done, 1 failed, 2 wrong usage, 3 findings, 4 not authorized.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -1,6 +1,7 @@
 """The typed configuration: a YAML file, the environment and secret files, checked as one."""
 
 from loop.config.errors import BadConfig, Mendable, Mistake
+from loop.config.read import load, secret
 from loop.config.tree import (
     Ask,
     Company,
@@ -32,4 +33,6 @@ __all__ = [
     "Sender",
     "Settings",
     "Web",
+    "load",
+    "secret",
 ]

@@ -21,6 +21,8 @@ class Mistake:
     problem: str
     line: str = ""
     """The line as it stands in the file, secrets masked; empty where there is none."""
+    row: int = 0
+    """Which line that is, from 1; 0 where there is none."""
     column: int = 0
     """Where in `line` the caret goes, from 1."""
     hint: str = ""
