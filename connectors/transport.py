@@ -157,7 +157,7 @@ class _Adapter(BaseAdapter):
         super().__init__()
         self.wire = wire
 
-    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # noqa: ANN401 - requests' own
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:  # noqa: ANN401 - requests' own
         """Send one request."""
         answer = self.wire.request(
             request.method or "GET",
@@ -174,7 +174,7 @@ class _Adapter(BaseAdapter):
         response.url = request.url or ""
         response.request = request
         response._content = answer.data  # noqa: SLF001 - the body is read already
-        extract_cookies_to_jar(response.cookies, request, answer)
+        extract_cookies_to_jar(response.cookies, request, answer)  # type: ignore[no-untyped-call]
         return response
 
     def close(self) -> None:
