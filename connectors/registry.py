@@ -46,6 +46,11 @@ def config_for(type_: str) -> type[BaseModel]:
     return cast("type[BaseModel]", _class_for(type_).Config)
 
 
+def is_mailer(type_: str) -> bool:
+    """Return whether connectors of this type send mail. Raise `UnknownType`."""
+    return hasattr(_class_for(type_), "send")
+
+
 def connect(config: Mapping[str, Any], name: str = "") -> Crm | Mailer:
     """Return the connector that the settings describe.
 

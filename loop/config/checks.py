@@ -97,17 +97,8 @@ def _connectors(reading: Reading) -> list[tuple[Loc, dict[str, Any]]]:
 
 def _check_connector(reading: Reading, loc: Loc, settings: dict[str, Any]) -> None:
     """Check a connector's own settings by its own model, and put its secrets out of sight."""
-    type_ = settings.get("type")
-    if not isinstance(type_, str):
-        return  # the tree tells
-    try:
-        model = registry.config_for(type_)
-    except registry.UnknownType as error:
-        hint = did_you_mean(type_, registry.types())
-        reading.tell((*loc, "type"), str(error), hint)
-        return
-    except ImportError as error:
-        reading.tell((*loc, "type"), f"the connector cannot be loaded: {error}")
+    model = _model_for(reading, loc, settings.get("type"))
+    if model is None:
         return
     try:
         model.model_validate(settings)
@@ -117,6 +108,24 @@ def _check_connector(reading: Reading, loc: Loc, settings: dict[str, Any]) -> No
     for name, field in model.model_fields.items():
         if holds_secret(field.annotation) and isinstance(settings.get(name), str):
             settings[name] = SecretStr(settings[name])
+
+
+def _model_for(reading: Reading, loc: Loc, type_: object) -> type[BaseModel] | None:
+    """Return the model of a connector's settings; tell where there is none for this place."""
+    if not isinstance(type_, str):
+        return None  # the tree tells
+    wants_mailer = loc == ("mailer",)
+    try:
+        if registry.is_mailer(type_) == wants_mailer:
+            return registry.config_for(type_)
+        wanted, found = ("a mailer", "a CRM") if wants_mailer else ("a CRM", "a mailer")
+        reading.tell((*loc, "type"), f"{type_} is {found}, here goes {wanted}")
+    except registry.UnknownType as error:
+        hint = did_you_mean(type_, registry.types())
+        reading.tell((*loc, "type"), str(error), hint)
+    except ImportError as error:
+        reading.tell((*loc, "type"), f"the connector cannot be loaded: {error}")
+    return None
 
 
 def _tell(reading: Reading, loc: Loc, error: ErrorDetails, model: type[BaseModel]) -> None:
