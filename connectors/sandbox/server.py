@@ -21,7 +21,10 @@ class Cuttable(HttpToolsProtocol):
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that says when it is ready and stops when told."""
+    """A uvicorn server that says when it is ready and stops when told.
+
+    An application with a clock of its own sends its own `Date`: its `date_header` is False.
+    """
 
     def __init__(self, application: Any, port: int = 0) -> None:  # noqa: ANN401 - any ASGI app
         super().__init__(
@@ -32,6 +35,7 @@ class Server(uvicorn.Server):
                 http=Cuttable,
                 log_level="critical",
                 access_log=False,
+                date_header=getattr(application, "date_header", True),
             )
         )
         self._ready = threading.Event()
