@@ -6,6 +6,7 @@ Typer to import (the configuration, the database, a connector) is imported insid
 
 import typer
 
+from loop.cli import config
 from loop.cli.say import Loop
 
 app = typer.Typer(
@@ -25,6 +26,9 @@ def npsloop() -> None:
     """Ask customers how likely they are to recommend you, and do something about it."""
 
 
+app.add_typer(config.app, name="config")
+
+
 def main() -> None:
     """Run the command line."""
-    app()
+    app(prog_name="npsloop")

@@ -121,8 +121,7 @@ def _model_for(reading: Reading, loc: Loc, type_: object) -> type[BaseModel] | N
         wanted, found = ("a mailer", "a CRM") if wants_mailer else ("a CRM", "a mailer")
         reading.tell((*loc, "type"), f"{type_} is {found}, here goes {wanted}")
     except registry.UnknownType as error:
-        hint = did_you_mean(type_, registry.types())
-        reading.tell((*loc, "type"), str(error), hint)
+        reading.tell((*loc, "type"), str(error))
     except ImportError as error:
         reading.tell((*loc, "type"), f"the connector cannot be loaded: {error}")
     return None

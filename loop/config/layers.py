@@ -96,7 +96,11 @@ def _lay_crm(reading: Reading, named: str, settings: Any) -> None:  # noqa: ANN4
         if isinstance(crm, dict) and named in {crm.get("type"), str(index)}:
             crm.update(settings if isinstance(settings, dict) else {})
             return
-    reading.tell(("crms", named), "no CRM of this type stands in the file")
+    for loc, name in reading.environment.names.items():
+        if loc[:2] == ("crms", named):
+            problem = "no CRM of this type stands in the file"
+            where = f"environment {name}"
+            reading.mistakes.append(Mistake(where=where, key=f"crms.{named}", problem=problem))
 
 
 def _merged(below: Any, above: Any) -> Any:  # noqa: ANN401 - unchecked yet
