@@ -6,10 +6,12 @@ shows its records as simple pages.
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from connectors.sandbox.faults import Faults
 from connectors.sandbox.salesforce.auth import Auth
@@ -30,6 +32,27 @@ __all__ = [
 CLIENT_ID: Final = "npsloop-sandbox"
 CLIENT_SECRET: Final = "not-a-secret"  # noqa: S105 - anybody may know it
 USERNAME: Final = INTEGRATION_USERNAME
+
+
+class Clocked(Faults):
+    """The faults of an org whose answers tell its own time, the broken ones too."""
+
+    date_header = False
+
+    def __init__(self, application: ASGIApp, state: State, seed: int) -> None:
+        super().__init__(application, seed)
+        self.state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or fail it."""
+
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = format_datetime(self.state.now(), usegmt=True).encode()
+                message = {**message, "headers": [*message["headers"], (b"date", date)]}
+            await send(message)
+
+        await super().__call__(scope, receive, dated)
 
 
 class SalesforceSandbox:
@@ -54,7 +77,7 @@ class SalesforceSandbox:
         token = Route("/services/oauth2/token", self.auth.token, methods=["POST"])
         starlette = Starlette(routes=[token, *routes(self.state), *pages(self.state)])
         starlette.router.redirect_slashes = False
-        self.application = self.faults = Faults(starlette, seed)
+        self.application = self.faults = Clocked(starlette, self.state, seed)
 
     def session(self) -> str:
         """Begin a session without logging in and return its access token."""

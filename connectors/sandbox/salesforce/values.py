@@ -100,7 +100,7 @@ def _text(field: Field, value: object) -> str | None:
     text = str(_only(str, field, value))
     if field.type != "textarea":
         text = text.strip()
-    if len(text) > field.length:
+    if len(text.encode("utf-16-le")) // 2 > field.length:  # it counts as Java does
         message = f"{field.name}: data value too large: {text[:20]} (max length={field.length})"
         raise SaveError("STRING_TOO_LONG", message, [field.name])
     if field.restricted and text not in field.values:
