@@ -5,7 +5,6 @@ https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event
 """
 
 import base64
-import itertools
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -14,7 +13,6 @@ import orjson
 
 Event = dict[str, Any]
 
-_NUMBER: Final = itertools.count(1)
 _AS_GO_WRITES_IT: Final = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
 
 
@@ -25,16 +23,16 @@ class Sent(Protocol):
     number: int
     to: str
     custom_args: Mapping[str, str]
+    happened: list[str]
 
 
 def event(mail: Sent, name: str, **more: Any) -> Event:  # noqa: ANN401 - any JSON
     """Return an event of a mail, of this second."""
-    number = next(_NUMBER)
     own = {
         "email": mail.to,
         "event": name,
-        "sg_event_id": _event_id(name, number),
-        "sg_message_id": f"{mail.id}.recvd-5d5b6f7d8-x2vq7-1-{number:08X}-{mail.number}.0",
+        "sg_event_id": _event_id(f"{name}-{len(mail.happened)}-{mail.number}-{mail.id}"),
+        "sg_message_id": f"{mail.id}.recvd-5d5b6f7d8-x2vq7-1-{mail.number:08X}-1.0",
         "smtp-id": f"<{mail.id}@geopod-ismtpd-1>",
         "timestamp": int(time.time()),
     }
@@ -43,7 +41,7 @@ def event(mail: Sent, name: str, **more: Any) -> Event:  # noqa: ANN401 - any JS
 
 def again(told: Event) -> Event:
     """Return the same event with another id, as it comes now and then on a retry."""
-    return {**told, "sg_event_id": _event_id(told["event"], next(_NUMBER))}
+    return {**told, "sg_event_id": _event_id(f"again-{told['sg_event_id'][-40:]}")}
 
 
 def written(events: Sequence[Event]) -> bytes:
@@ -54,5 +52,5 @@ def written(events: Sequence[Event]) -> bytes:
     return b"[" + body + b"]\r\n"
 
 
-def _event_id(name: str, number: int) -> str:
-    return base64.urlsafe_b64encode(f"{name}-0-{number:010d}".encode()).decode().rstrip("=")
+def _event_id(name: str) -> str:
+    return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")

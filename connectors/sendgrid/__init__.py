@@ -1,0 +1,80 @@
+"""SendGrid: mail goes out through the Web API v3, events come back as signed webhook posts."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from connectors.errors import Unauthorized, Unavailable
+from connectors.ports import Check, Mail, MailEvent, Outcome
+from connectors.sendgrid import checking, webhook
+from connectors.sendgrid.body import request_for
+from connectors.sendgrid.config import SendGridConfig
+
+if TYPE_CHECKING:
+    from connectors.sendgrid.client import Account
+
+__all__ = ["SendGrid", "SendGridConfig", "request_for"]
+
+
+class SendGrid:
+    """A SendGrid account. Its methods may be called from any thread."""
+
+    Config = SendGridConfig
+    batch = 100
+
+    def __init__(self, config: SendGridConfig) -> None:
+        self.name = "sendgrid"
+        self.config = config
+
+    def send(self, mails: Sequence[Mail]) -> Sequence[Outcome]:
+        """Send one request per mail, several at a time.
+
+        The first mail that finds SendGrid unavailable stops those that have not left yet.
+        """
+        if not mails:
+            return []
+        stop: list[Unavailable] = []
+
+        def send(mail: Mail) -> Outcome:
+            if stop:
+                return Outcome(error=stop[0])
+            outcome = self._account.send(mail)
+            if isinstance(outcome.error, Unavailable):
+                stop.append(outcome.error)
+            return outcome
+
+        outcomes = list(self._threads.map(send, mails))
+        refused = [each.error for each in outcomes if isinstance(each.error, Unauthorized)]
+        if len(refused) == len(outcomes):  # else those that went would be forgotten, and go again
+            raise refused[0]
+        return outcomes
+
+    def events(self, headers: Mapping[str, str], body: bytes) -> Sequence[MailEvent]:
+        """Read a post of the event webhook, once its signature is found good.
+
+        Events of other senders on the same account, and kinds that nobody here asks for, are
+        left out. Raise `Refused` for whatever SendGrid has not signed in the last minutes.
+        """
+        webhook.verify(self.config, headers, body, time.time())
+        return webhook.read(body)
+
+    def checks(self) -> Iterator[Check]:
+        """Look at the key, its rights, the sender and the webhook's signature."""
+        return checking.checks(self.config, self._account)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._threads.shutdown()
+        self._account.close()
+
+    @cached_property
+    def _account(self) -> "Account":
+        from connectors.sendgrid.client import Account  # noqa: PLC0415 - the library takes 0.2 s
+
+        return Account(self.config)
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.config.connections, "sendgrid")
