@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Final
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader
-from jinja2.runtime import BlockReference, LoopContext, Macro, StrictUndefined
+from jinja2.runtime import BlockReference, LoopContext, Macro, StrictUndefined, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from loop.letters import mjml
 from loop.letters.mistakes import near
 
 _PLAIN: Final = (str, int, float, list, tuple, dict)
-_OWN: Final = (Macro, BlockReference, LoopContext)
+_OWN: Final = (Macro, BlockReference, LoopContext, Undefined)
 
 
 def environment_of(folder: Path | None, builtin: Path) -> Environment:
@@ -29,6 +29,7 @@ def environment_of(folder: Path | None, builtin: Path) -> Environment:
         auto_reload=False,
     )
     sandbox.globals.clear()
+    sandbox.filters.pop("attr")
     return sandbox
 
 

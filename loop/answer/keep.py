@@ -1,0 +1,179 @@
+"""Keeps answers: each with its revision, its move, and all that it owes, in one transaction."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlmodel import Session, col
+
+from loop import states
+from loop.answer.look import answerable, open_until
+from loop.answer.owes import After, owes
+from loop.answer.stop import says_stop
+from loop.app import App, hash_of
+from loop.models import Answer, Revision, Step, Survey, new_id
+from loop.outbox import owe
+from loop.states import Group, Stage
+from loop.store import chunks, table, upsert
+from loop.suppression import Why, suppress
+
+COMMENT_MAX: Final = 5000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What somebody sent from a survey's page (or another way)."""
+
+    token: str
+    score: int | None
+    comment: str = ""
+    way: str = "page"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """It is kept, for good once the transaction is."""
+
+    survey_id: str
+    group: Group | None
+    stopped: bool = False
+    """They asked to be left alone."""
+
+
+@dataclass(frozen=True)
+class Gone:
+    """The link is unknown, over or withdrawn."""
+
+
+@dataclass(frozen=True)
+class Invalid:
+    """It cannot be kept as it is; `problem` says why, in the customer's words."""
+
+    problem: str
+
+
+@dataclass
+class _Batch:
+    """What is to be written."""
+
+    now: datetime
+    answers: dict[str, Answer]
+    """By survey; what is known, and what this batch makes of it."""
+    changed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    revisions: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    after: dict[str, After] = field(default_factory=dict)
+    stopped: list[str] = field(default_factory=list)
+
+
+def keep(app: App, session: Session, given: Sequence[Given]) -> list[Taken | Gone | Invalid]:
+    """Keep the answers, in their order. The same answer twice is the same as once."""
+    surveys = _surveys(session, [hash_of(one.token) for one in given])
+    batch = _Batch(app.now(), _answers(session, [survey.id for survey in surveys.values()]))
+    results = [_take(app, batch, surveys.get(hash_of(one.token)), one) for one in given]
+    if batch.stopped:
+        suppress(session, batch.stopped, Why.STOP, batch.now)
+    upsert(
+        session,
+        Answer,
+        list(batch.changed.values()),
+        key=("survey_id",),
+        update=("score", "comment", "way", "changed_at"),
+    )
+    for model, rows in ((Revision, batch.revisions), (Step, batch.steps)):
+        if rows:
+            session.connection().execute(insert(table(model)), rows)
+    _move(session, batch)
+    owe(session, owes(app, session, list(batch.after.values())), batch.now)
+    return results
+
+
+def _take(app: App, batch: _Batch, survey: Survey | None, given: Given) -> Taken | Gone | Invalid:
+    if survey is None:
+        return Gone()
+    before = batch.answers.get(survey.id)
+    until = open_until(app, survey, before.answered_at if before else None)
+    if not answerable(survey.stage, until, batch.now):
+        return Gone()
+    comment = _clean(given.comment)
+    if len(comment) > COMMENT_MAX:
+        return Invalid(f"That is longer than {COMMENT_MAX} characters.")
+    stopped = says_stop(comment)
+    if stopped:
+        batch.stopped.append(survey.customer_id)
+    if given.score is None:
+        if stopped:
+            return Taken(survey_id=survey.id, group=None, stopped=True)
+        return Invalid("Please choose a number from 0 to 10.")
+    if not 0 <= given.score <= 10:  # noqa: PLR2004 - the scale
+        return Invalid("Please choose a number from 0 to 10.")
+    group = Group.of(given.score)
+    if before is None or (before.score, before.comment) != (given.score, comment):
+        _write(batch, survey, before, given, comment)
+    return Taken(survey_id=survey.id, group=group, stopped=stopped)
+
+
+def _write(
+    batch: _Batch, survey: Survey, before: Answer | None, given: Given, comment: str
+) -> None:
+    score = given.score or 0
+    row = {
+        "survey_id": survey.id,
+        "customer_id": survey.customer_id,
+        "score": score,
+        "comment": comment,
+        "way": given.way,
+        "answered_at": before.answered_at if before else batch.now,
+        "changed_at": batch.now,
+    }
+    batch.changed[survey.id] = row
+    batch.answers[survey.id] = Answer(**row)
+    revision = {"id": new_id(), "survey_id": survey.id, "score": score, "comment": comment}
+    batch.revisions.append(revision | {"way": given.way, "at": batch.now})
+    step = {"id": new_id(), "survey_id": survey.id, "was": survey.stage, "to": Stage.ANSWERED}
+    batch.steps.append(step | {"at": batch.now, "why": f"score {score}"})
+    group = Group.of(score)
+    kinds = states.owed(survey.stage, Stage.ANSWERED, group)
+    batch.after[survey.id] = After(
+        survey=survey, group=group, kinds=kinds, first=before is None, stop=says_stop(comment)
+    )
+    survey.stage = Stage.ANSWERED
+
+
+def _move(session: Session, batch: _Batch) -> None:
+    if not batch.changed:
+        return
+    surveys = table(Survey)
+    session.connection().execute(
+        update(surveys).where(surveys.c.id == bindparam("moved")).values(stage=Stage.ANSWERED),
+        [{"moved": survey_id} for survey_id in batch.changed],
+    )
+
+
+def _surveys(session: Session, hashes: Sequence[str]) -> dict[str, Survey]:
+    return {
+        survey.answer_hash: survey
+        for some in chunks(sorted(set(hashes)))
+        for survey in session.scalars(
+            select(Survey)
+            .where(col(Survey.answer_hash).in_(some))
+            .order_by(col(Survey.id))
+            .with_for_update()
+        )
+    }
+
+
+def _answers(session: Session, survey_ids: Sequence[str]) -> dict[str, Answer]:
+    return {
+        answer.survey_id: answer
+        for some in chunks(survey_ids)
+        for answer in session.scalars(select(Answer).where(col(Answer.survey_id).in_(some)))
+    }
+
+
+def _clean(comment: str) -> str:
+    """Return the words as they were written, less what no database keeps."""
+    words = comment.replace("\r\n", "\n").replace("\x00", "\ufffd").strip()
+    return words.encode("utf-8", "replace").decode()

@@ -1,0 +1,186 @@
+"""What an answer owes the outside world, and the case or referral that it opens or withdraws."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from loop import moves
+from loop.app import App, Purpose
+from loop.models import Case, Contact, Effect, Referral, Survey, new_id
+from loop.outbox import Owed
+from loop.states import CaseState, EffectState, Group, Kind, ReferralState
+from loop.store import chunks, upsert
+
+
+@dataclass(frozen=True, kw_only=True)
+class After:
+    """A survey that was just answered."""
+
+    survey: Survey
+    group: Group
+    kinds: tuple[Kind, ...]
+    first: bool
+    """It had no answer before."""
+    stop: bool
+    """They asked to be left alone: no mail comes of it."""
+
+
+def owes(app: App, session: Session, answered: Sequence[After]) -> list[Owed]:
+    """Return all that these answers owe; open, withdraw or reopen their cases and referrals."""
+    contacts = _contacts(session, sorted({after.survey.customer_id for after in answered}))
+    corrected = [after for after in answered if not after.first]
+    cases = _cases(session, [after.survey.id for after in corrected])
+    _open_cases(app, session, answered, cases)
+    _open_referrals(app, session, answered)
+    effects: list[Owed] = []
+    for after in answered:
+        effects += _write_back(app, after, contacts[after.survey.customer_id])
+        effects += _follow_up(app, after, had_case=after.survey.id in cases)
+    return list({effect.key: effect for effect in effects}.values())
+
+
+def _write_back(app: App, after: After, contacts: Sequence[Contact]) -> Iterator[Owed]:
+    now, survey = app.now(), after.survey
+    for contact in contacts:
+        if contact.crm not in app.crms:
+            continue
+        for kind, about in (
+            (Kind.SCORE, contact.id),
+            (Kind.HISTORY, f"{survey.id}:{contact.id}"),
+        ):
+            yield Owed(
+                kind=kind,
+                about=about,
+                due_at=now,
+                crm=contact.crm,
+                survey_id=survey.id,
+                contact_id=contact.id,
+                account_id=contact.account_id,
+            )
+        if contact.account_id:
+            yield Owed(
+                kind=Kind.ROLL_UP,
+                about=contact.account_id,
+                due_at=now,
+                crm=contact.crm,
+                account_id=contact.account_id,
+            )
+
+
+def _follow_up(app: App, after: After, *, had_case: bool) -> Iterator[Owed]:
+    now, survey, config = app.now(), after.survey, app.config
+    crm = survey.contact_id.partition(":")[0]
+    if Kind.TASK in after.kinds or had_case:
+        yield Owed(
+            kind=Kind.TASK,
+            about=survey.id,
+            due_at=now,
+            crm=crm,
+            survey_id=survey.id,
+            contact_id=survey.contact_id,
+            account_id=survey.account_id,
+        )
+    if after.stop:
+        return
+    if Kind.WORD in after.kinds and config.follow_up.passive_mail:
+        due_at = now + timedelta(minutes=config.follow_up.wait_minutes)
+        yield Owed(kind=Kind.WORD, about=survey.id, due_at=due_at, survey_id=survey.id)
+    if Kind.INVITE in after.kinds and config.refer.enabled:
+        due_at = now + timedelta(minutes=config.refer.wait_minutes)
+        yield Owed(kind=Kind.INVITE, about=survey.id, due_at=due_at, survey_id=survey.id)
+
+
+def _open_cases(
+    app: App, session: Session, answered: Sequence[After], cases: dict[str, Case]
+) -> None:
+    now = app.now()
+    fresh = [
+        {
+            "survey_id": after.survey.id,
+            "state": CaseState.OPEN,
+            "task_crm": after.survey.contact_id.partition(":")[0],
+            "task_id": "",
+            "owner_id": "",
+            "opened_at": now,
+            "closed_at": None,
+        }
+        for after in answered
+        if after.group is Group.DETRACTOR and after.survey.id not in cases
+    ]
+    upsert(session, Case, fresh, key=("survey_id",))
+    for after in answered:
+        case = cases.get(after.survey.id)
+        if case is None:
+            continue
+        if after.group is Group.DETRACTOR and case.state is CaseState.WITHDRAWN:
+            moves.case(session, case, CaseState.OPEN, now)
+        elif after.group is not Group.DETRACTOR and case.state is CaseState.OPEN:
+            moves.case(session, case, CaseState.WITHDRAWN, now)
+    session.flush()
+
+
+def _open_referrals(app: App, session: Session, answered: Sequence[After]) -> None:
+    if not app.config.refer.enabled:
+        return
+    now = app.now()
+    fresh = [
+        _referral(app, after.survey, now)
+        for after in answered
+        if after.group is Group.PROMOTER and not after.stop
+    ]
+    upsert(session, Referral, fresh, key=("customer_id",))
+    corrected = {after.survey.customer_id: after for after in answered if not after.first}
+    for some in chunks(sorted(corrected)):
+        for referral in session.scalars(
+            select(Referral).where(col(Referral.customer_id).in_(some)).with_for_update()
+        ):
+            _again(session, referral, corrected[referral.customer_id].group, now)
+    session.flush()
+
+
+def _again(session: Session, referral: Referral, group: Group, now: datetime) -> None:
+    """Withdraw an invitation that has not gone out, or owe it after all."""
+    promoter = group is Group.PROMOTER
+    if referral.state is ReferralState.OWED and not promoter:
+        moves.referral(session, referral, ReferralState.WITHDRAWN, now)
+    elif referral.state is ReferralState.WITHDRAWN and promoter:
+        moves.referral(session, referral, ReferralState.OWED, now)
+
+
+def _referral(app: App, survey: Survey, now: datetime) -> dict[str, object]:
+    referral_id = new_id()
+    return {
+        "id": referral_id,
+        "survey_id": survey.id,
+        "customer_id": survey.customer_id,
+        "state": ReferralState.OWED,
+        "link_hash": app.keys.hash_of(Purpose.REFER, referral_id),
+        "created_at": now,
+        "expires_at": now + timedelta(days=app.config.refer.open_days),
+    }
+
+
+def _contacts(session: Session, customer_ids: Sequence[str]) -> dict[str, list[Contact]]:
+    found: dict[str, list[Contact]] = defaultdict(list)
+    for some in chunks(customer_ids):
+        for contact in session.scalars(
+            select(Contact)
+            .where(col(Contact.customer_id).in_(some), col(Contact.gone_at).is_(None))
+            .order_by(col(Contact.id))
+        ):
+            found[contact.customer_id].append(contact)
+    return found
+
+
+def _cases(session: Session, survey_ids: Sequence[str]) -> dict[str, Case]:
+    return {
+        case.survey_id: case
+        for some in chunks(survey_ids)
+        for case in session.scalars(
+            select(Case).where(col(Case.survey_id).in_(some)).with_for_update()
+        )
+    }

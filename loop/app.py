@@ -1,0 +1,107 @@
+"""Everything a stage may reach for, built once."""
+
+import hashlib
+import hmac
+import os
+import socket
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import cast
+
+from connectors.ports import Crm, Mailer
+from connectors.registry import connect
+from loop import resources
+from loop.config import Config, Connector
+from loop.letters import Letters
+from loop.states import MAIL
+from loop.store import Store
+
+TOKEN_BYTES = 16
+
+
+class Purpose(StrEnum):
+    """What a link's token is good for; a token serves one purpose."""
+
+    ANSWER = "answer"
+    LEAVE = "leave"
+    REFER = "refer"
+
+
+class Keys:
+    """Tokens for links, and the keyed hash of addresses, from the installation's secret.
+
+    A token is 128 bits of HMAC-SHA-256 over its purpose and its row's id: whoever does not have
+    the secret cannot tell it from chance, and it need not be kept to be written into a mail.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret.encode()
+
+    def token(self, purpose: Purpose, row_id: str) -> str:
+        """Return the token for a link, 22 characters."""
+        digest = self._mac(f"{purpose}:{row_id}")[:TOKEN_BYTES]
+        return urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+    def hash_of(self, purpose: Purpose, row_id: str) -> str:
+        """Return what the database holds of a token."""
+        return hash_of(self.token(purpose, row_id))
+
+    def address(self, email: str) -> str:
+        """Return the keyed hash under which an address is suppressed."""
+        return self._mac(f"address:{email}").hex()
+
+    def _mac(self, words: str) -> bytes:
+        return hmac.digest(self._secret, words.encode(), "sha256")
+
+
+def hash_of(token: str) -> str:
+    """Return the SHA-256 of a token, as the database has it."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def utc_now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """Everything a stage may reach for."""
+
+    config: Config
+    store: Store
+    crms: Mapping[str, Crm]
+    """By name, in the order of the configuration."""
+    mailer: Mailer
+    letters: Letters
+    keys: Keys
+    now: Callable[[], datetime] = utc_now
+    worker: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
+
+    def link(self, purpose: Purpose, row_id: str) -> str:
+        """Return the address that a person opens for this purpose."""
+        return self.config.address(f"/{purpose[0]}/{self.keys.token(purpose, row_id)}")
+
+
+def build(config: Config, secret: str, now: Callable[[], datetime] = utc_now) -> App:
+    """Build the app that a configuration describes; nothing is called and nothing migrated.
+
+    Raises `connectors.registry.UnknownType` and pydantic's ValidationError for connectors.
+    """
+    password = config.database.password
+    return App(
+        config=config,
+        store=Store(config.database.url, password.get_secret_value() if password else None),
+        crms={made.name: made for made in map(_crm, config.crms)},
+        mailer=cast("Mailer", connect(config.mailer.own(), MAIL)),
+        letters=Letters(config.templates, builtin=resources.templates()),
+        keys=Keys(secret),
+        now=now,
+    )
+
+
+def _crm(settings: Connector) -> Crm:
+    return cast("Crm", connect(settings.own()))

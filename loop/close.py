@@ -1,0 +1,89 @@
+"""Stage 8, answered -> closed: it has been dealt with."""
+
+from collections import Counter, defaultdict
+from typing import Final
+
+from sqlalchemy import exists, select
+from sqlmodel import Session, col
+
+from connectors.ports import Crm, TaskState
+from loop import moves
+from loop.app import App
+from loop.models import Case, Effect, Survey
+from loop.states import UNSETTLED, CaseState, Stage
+
+LOOK_UP: Final = 200
+CLOSE: Final = 500
+
+
+def finished(app: App) -> Counter[str]:
+    """Look up the tasks of open cases in the CRM, and close the surveys that owe nothing more.
+
+    Return how many cases ended how, and how many surveys were `closed`.
+    """
+    counts: Counter[str] = Counter()
+    for name, case_ids in _open_cases(app).items():
+        crm = app.crms.get(name)
+        for start in range(0, len(case_ids) if crm else 0, LOOK_UP):
+            if crm is not None:
+                counts += _look_up(app, crm, case_ids[start : start + LOOK_UP])
+    while closed := _close(app):
+        counts["closed"] += closed
+    return counts
+
+
+def _open_cases(app: App) -> dict[str, list[tuple[str, str]]]:
+    """Return the tasks of open cases, by CRM, with their cases."""
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    with app.store.read() as session:
+        query = select(col(Case.task_crm), col(Case.task_id), col(Case.survey_id)).where(
+            col(Case.state) == CaseState.OPEN, col(Case.task_id) != ""
+        )
+        for crm, task_id, survey_id in session.connection().execute(query):
+            found[crm].append((task_id, survey_id))
+    return found
+
+
+def _look_up(app: App, crm: Crm, tasks: list[tuple[str, str]]) -> Counter[str]:
+    states = crm.task_states([task_id for task_id, _ in tasks])
+    counts: Counter[str] = Counter()
+    with app.store.write() as session:
+        for state, (_, survey_id) in zip(states, tasks, strict=True):
+            to = _ended(state)
+            case = session.get_one(Case, survey_id, with_for_update=True)
+            if to is None or case.state is not CaseState.OPEN:
+                continue
+            moves.case(session, case, to, state.finished_at or app.now())
+            counts[to] += 1
+    return counts
+
+
+def _ended(state: TaskState) -> CaseState | None:
+    if state.finished_at is not None:
+        return CaseState.RESOLVED
+    return CaseState.DISMISSED if state.gone else None
+
+
+def _close(app: App) -> int:
+    """Close some surveys that owe nothing more and whose case, if any, is over."""
+    with app.store.write() as session:
+        found = session.scalars(_closable()).all()
+        for survey in found:
+            moves.survey(session, survey, Stage.CLOSED, app.now())
+    return len(found)
+
+
+def _closable():
+    owes = exists().where(
+        col(Effect.survey_id) == col(Survey.id), col(Effect.state).in_(UNSETTLED)
+    )
+    waits = exists().where(
+        col(Case.survey_id) == col(Survey.id), col(Case.state) == CaseState.OPEN
+    )
+    return (
+        select(Survey)
+        .where(col(Survey.stage) == Stage.ANSWERED, ~owes, ~waits)
+        .order_by(col(Survey.id))
+        .limit(CLOSE)
+        .with_for_update()
+    )

@@ -1,0 +1,148 @@
+"""The ways out: bounced, unsubscribed, lapsed, forgotten; and what the mail provider tells."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import delete, select, update
+from sqlmodel import Session, col
+
+from connectors.ports import MailEvent, MailEventKind
+from loop import models, moves
+from loop.app import App, hash_of
+from loop.models import Contact, Customer, Effect, Survey
+from loop.outbox import settle_unknown
+from loop.outbox.deliver import Handlers
+from loop.states import OPEN, SURVEY, EffectState, Stage
+from loop.store import table, upsert
+from loop.suppression import Why, lift, suppress
+
+LAPSE: Final = 500
+TEXTS: Final = {"first_name": "", "last_name": "", "email": "", "title": ""}
+
+
+def find(session: Session, token: str) -> Survey | None:
+    """Return the survey whose mail has this unsubscribe link; it never expires."""
+    query = select(Survey).where(col(Survey.leave_hash) == hash_of(token))
+    return session.scalars(query).first()
+
+
+def unsubscribe(app: App, session: Session, survey: Survey, why: Why = Why.UNSUBSCRIBED) -> None:
+    """Write to this person never again. Doing it twice is the same as once."""
+    suppress(session, [survey.customer_id], why, app.now())
+    for stands in _open(session, survey.customer_id):
+        moves.survey(session, stands, Stage.UNSUBSCRIBED, app.now(), why)
+
+
+def resubscribe(app: App, session: Session, survey: Survey) -> None:
+    """Take an unsubscribe back, at the person's own wish."""
+    lift(session, survey.customer_id)
+    if survey.stage is Stage.UNSUBSCRIBED and survey.asked_at is not None:
+        moves.survey(session, survey, Stage.ASKED, app.now(), "undone")
+
+
+def _open(session: Session, customer_id: str) -> Sequence[Survey]:
+    query = select(Survey).where(
+        col(Survey.customer_id) == customer_id, col(Survey.stage).in_(OPEN)
+    )
+    return session.scalars(query.with_for_update()).all()
+
+
+def take_events(app: App, events: Sequence[MailEvent], handlers: Handlers) -> int:
+    """Keep what the provider tells, in any order and any number of copies; count the new."""
+    fresh = 0
+    with app.store.write() as session:
+        for event in events:
+            fresh += _take(app, session, event, handlers)
+    return fresh
+
+
+def _take(app: App, session: Session, event: MailEvent, handlers: Handlers) -> bool:
+    if not event.mail_key or session.get(models.MailEvent, event.id) is not None:
+        return False
+    query = select(Effect).where(col(Effect.key) == event.mail_key)
+    effect = session.scalars(query).first()
+    if effect is None:
+        return False
+    row = {
+        "id": event.id,
+        "effect_key": event.mail_key,
+        "kind": event.kind,
+        "permanent": event.permanent,
+        "reason": event.reason,
+        "at": event.at,
+    }
+    upsert(session, models.MailEvent, [row])
+    settle_unknown(app, session, event.mail_key, EffectState.DONE, handlers)
+    survey = session.get_one(Survey, effect.survey_id, with_for_update=True)
+    _mind(app, session, survey, event)
+    return True
+
+
+def _mind(app: App, session: Session, survey: Survey, event: MailEvent) -> None:
+    """Draw the consequence for the person."""
+    match event.kind:
+        case MailEventKind.BOUNCED if event.permanent:
+            suppress(session, [survey.customer_id], Why.BOUNCED, app.now())
+            if (survey.stage, Stage.BOUNCED) in SURVEY:
+                moves.survey(session, survey, Stage.BOUNCED, app.now(), event.kind)
+        case MailEventKind.DROPPED:
+            if (survey.stage, Stage.BOUNCED) in SURVEY:
+                moves.survey(session, survey, Stage.BOUNCED, app.now(), event.kind)
+        case MailEventKind.COMPLAINED:
+            unsubscribe(app, session, survey, Why.COMPLAINED)
+        case MailEventKind.UNSUBSCRIBED:
+            unsubscribe(app, session, survey)
+
+
+def lapse(app: App) -> int:
+    """Let surveys that nobody answered in time lapse; return how many."""
+    with app.store.write() as session:
+        found = session.scalars(
+            select(Survey)
+            .where(col(Survey.stage).in_(OPEN), col(Survey.expires_at) <= app.now())
+            .limit(LAPSE)
+            .with_for_update()
+        ).all()
+        for survey in found:
+            moves.survey(session, survey, Stage.LAPSED, app.now())
+    return len(found)
+
+
+def forget(app: App, session: Session, customer: Customer) -> None:
+    """Erase what we know of a person; only the keyed hash of the address stays, suppressed.
+
+    Scores stay without a name or a comment, so that figures remain true.
+    """
+    now = app.now()
+    suppress(session, [customer.id], Why.FORGOTTEN, now)
+    connection = session.connection()
+    contacts, surveys = table(Contact), table(Survey)
+    mine = select(surveys.c.id).where(surveys.c.customer_id == customer.id)
+    connection.execute(
+        update(contacts).where(contacts.c.customer_id == customer.id).values(gone_at=now, **TEXTS)
+    )
+    for survey in session.scalars(select(Survey).where(col(Survey.customer_id) == customer.id)):
+        survey.snapshot = {**dict.fromkeys(survey.snapshot, ""), "locale": "en"}
+        if survey.stage is not Stage.FORGOTTEN:
+            moves.survey(session, survey, Stage.FORGOTTEN, now)
+    session.flush()
+    for model in (models.Answer, models.Revision):
+        told = table(model)
+        connection.execute(update(told).where(told.c.survey_id.in_(mine)).values(comment=""))
+    _forget_effects(session, customer)
+    connection.execute(
+        delete(table(models.Ledger)).where(table(models.Ledger).c.customer_id == customer.id)
+    )
+    customer.email, customer.forgotten_at = None, now
+    session.add(customer)
+
+
+def _forget_effects(session: Session, customer: Customer) -> None:
+    """Drop what is still owed, save for what has been claimed."""
+    effects, surveys = table(Effect), table(Survey)
+    mine = select(surveys.c.id).where(surveys.c.customer_id == customer.id)
+    session.connection().execute(
+        update(effects)
+        .where(effects.c.survey_id.in_(mine), effects.c.state == EffectState.DUE)
+        .values(state=EffectState.DROPPED, problem="the customer was forgotten")
+    )

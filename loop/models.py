@@ -1,0 +1,348 @@
+"""What is remembered, table by table. Ids are text; times are aware UTC."""
+
+import uuid
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, Column, DateTime, Dialect, Index, Text, UniqueConstraint, text
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+from loop.states import CaseState, EffectState, Kind, ReferralState, Stage
+
+
+def new_id() -> str:
+    """Return an id that nobody else has."""
+    return uuid.uuid4().hex
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware time, kept as UTC. A naive one is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn any aware time into UTC."""
+        if value is not None and value.tzinfo is None:
+            message = "a time without its zone"
+            raise ValueError(message)
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give SQLite's times their zone back."""
+        return None if value is None else value.replace(tzinfo=value.tzinfo or UTC)
+
+
+class Word(TypeDecorator[StrEnum]):
+    """One of an enumeration's words, kept as text."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, words: type[StrEnum]) -> None:
+        super().__init__()
+        self.words = words
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Turn the word into plain text. Raise ValueError where it is none of them."""
+        return None if value is None else str(self.words(value))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
+        """Turn the text into the word."""
+        return None if value is None else self.words(value)
+
+
+def word(words: type[StrEnum], first: StrEnum | None = None, *, index: bool = False) -> Any:  # noqa: ANN401 - as SQLModel's Field
+    """Return a field that holds one word of an enumeration."""
+    default: dict[str, Any] = {} if first is None else {"default": first}
+    return Field(**default, sa_column=Column(Word(words), nullable=False, index=index))
+
+
+def instant(*, nullable: bool = False, index: bool = False) -> Any:  # noqa: ANN401 - as SQLModel's Field
+    """Return a field that holds an aware time."""
+    default: dict[str, Any] = {"default": None} if nullable else {}
+    return Field(**default, sa_type=Instant, nullable=nullable, index=index)
+
+
+# What the CRMs say. An id is `crm:their id`.
+
+
+class Owner(SQLModel, table=True):
+    """A user of a CRM."""
+
+    id: str = Field(primary_key=True)
+    crm: str
+    remote_id: str
+    name: str
+    email: str = ""
+    active: bool = True
+
+
+class Account(SQLModel, table=True):
+    """A company in a CRM."""
+
+    id: str = Field(primary_key=True)
+    crm: str
+    remote_id: str
+    name: str
+    owner_id: str = ""
+    industry: str = ""
+    gone_at: datetime | None = instant(nullable=True)
+
+
+class Customer(SQLModel, table=True):
+    """A person. Two contacts with the same address are one person to ask."""
+
+    id: str = Field(primary_key=True)
+    email: str | None = Field(default=None, unique=True)
+    """In lower case, without space around it; None where there is none."""
+    address_hash: str = Field(default="", index=True)
+    """Keyed hash of the address, as the suppression list has it."""
+    created_at: datetime = instant()
+    forgotten_at: datetime | None = instant(nullable=True)
+
+
+class Contact(SQLModel, table=True):
+    """A customer's record in one CRM."""
+
+    id: str = Field(primary_key=True)
+    crm: str
+    remote_id: str
+    customer_id: str = Field(foreign_key="customer.id", index=True)
+    email: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    title: str = ""
+    account_id: str = Field(default="", index=True)
+    owner_id: str = ""
+    locale: str = ""
+    product: str = ""
+    opted_out: bool = False
+    bounced: bool = False
+    gone_at: datetime | None = instant(nullable=True)
+
+    @property
+    def name(self) -> str:
+        """Return the person's full name."""
+        return f"{self.first_name} {self.last_name}".strip()
+
+
+class Trigger(SQLModel, table=True):
+    """An event that may set off a touchpoint survey."""
+
+    id: str = Field(primary_key=True)
+    crm: str
+    event: str
+    contact_id: str
+    subject: str = ""
+    at: datetime = instant(index=True)
+    survey_id: str | None = None
+
+
+class Watermark(SQLModel, table=True):
+    """Where the next pull of one kind of record starts; its meaning is the connector's."""
+
+    crm: str = Field(primary_key=True)
+    records: str = Field(primary_key=True)
+    value: str
+    at: datetime = instant()
+
+
+# The loop
+
+
+class Survey(SQLModel, table=True):
+    """One program's question to one customer, once."""
+
+    __table_args__ = (
+        Index("survey_by_customer", "customer_id", "chosen_at"),
+        Index("survey_by_account", "account_id", "chosen_at"),
+        Index("survey_by_stage", "stage", "chosen_at"),
+    )
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    program: str
+    customer_id: str = Field(foreign_key="customer.id")
+    contact_id: str
+    """The record through which the customer was chosen; tasks go to its CRM."""
+    account_id: str = ""
+    owner_id: str = ""
+    trigger_id: str | None = Field(default=None, unique=True)
+    stage: Stage = word(Stage, Stage.CHOSEN)
+    chosen_at: datetime = instant()
+    asked_at: datetime | None = instant(nullable=True)
+    expires_at: datetime = instant()
+    answer_hash: str = Field(unique=True)
+    """SHA-256 of the token in the mail's links; the token itself is nowhere."""
+    leave_hash: str = Field(unique=True)
+    """SHA-256 of the token in the unsubscribe link."""
+    snapshot: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    """What mattered when they were chosen: names, product, reason, locale."""
+
+
+class Step(SQLModel, table=True):
+    """Who moved what when; never changed afterwards."""
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    survey_id: str = Field(index=True)
+    was: str
+    to: str
+    at: datetime = instant()
+    why: str = ""
+
+
+class Answer(SQLModel, table=True):
+    """What the customer says now. Earlier words are in `Revision`."""
+
+    __table_args__ = (CheckConstraint("score BETWEEN 0 AND 10", name="score_on_the_scale"),)
+
+    survey_id: str = Field(primary_key=True, foreign_key="survey.id")
+    customer_id: str = Field(index=True)
+    score: int = Field(ge=0, le=10)
+    comment: str = ""
+    way: str = "page"
+    answered_at: datetime = instant(index=True)
+    """When they first answered."""
+    changed_at: datetime = instant()
+    """When they last changed it."""
+
+
+class Revision(SQLModel, table=True):
+    """One answer as it was given; never changed afterwards."""
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    survey_id: str = Field(index=True)
+    score: int
+    comment: str = ""
+    way: str = "page"
+    at: datetime = instant()
+
+
+class Case(SQLModel, table=True):
+    """A detractor's follow-up."""
+
+    survey_id: str = Field(primary_key=True, foreign_key="survey.id")
+    state: CaseState = word(CaseState, CaseState.OPEN, index=True)
+    task_crm: str = ""
+    task_id: str = ""
+    owner_id: str = ""
+    opened_at: datetime = instant()
+    closed_at: datetime | None = instant(nullable=True)
+
+
+class Referral(SQLModel, table=True):
+    """One promoter's link and how far it has come."""
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    survey_id: str = Field(index=True)
+    customer_id: str = Field(unique=True)
+    state: ReferralState = word(ReferralState, ReferralState.OWED)
+    link_hash: str = Field(unique=True)
+    created_at: datetime = instant()
+    expires_at: datetime = instant()
+
+
+class Visit(SQLModel, table=True):
+    """Somebody opened a referral link."""
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    referral_id: str = Field(index=True)
+    at: datetime = instant()
+
+
+class Signup(SQLModel, table=True):
+    """A friend who signed up on a promoter's page."""
+
+    __table_args__ = (UniqueConstraint("referral_id", "email"),)
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    referral_id: str = Field(index=True)
+    first_name: str
+    last_name: str
+    company: str = ""
+    email: str
+    consent: str
+    at: datetime = instant()
+
+
+# What is owed to the outside world
+
+
+class Effect(SQLModel, table=True):
+    """One thing owed to the outside world."""
+
+    __table_args__ = (
+        Index(
+            "effect_due",
+            "lane",
+            "due_at",
+            sqlite_where=text("state = 'due'"),
+            postgresql_where=text("state = 'due'"),
+        ),
+        Index(
+            "effect_open",
+            "state",
+            sqlite_where=text("state IN ('claimed', 'unknown', 'refused')"),
+            postgresql_where=text("state IN ('claimed', 'unknown', 'refused')"),
+        ),
+    )
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    key: str = Field(unique=True)
+    kind: Kind = word(Kind)
+    lane: str
+    state: EffectState = word(EffectState, EffectState.DUE)
+    survey_id: str | None = Field(default=None, index=True)
+    contact_id: str | None = None
+    account_id: str | None = None
+    signup_id: str | None = None
+    due_at: datetime = instant()
+    tries: int = 0
+    version: int = 0
+    """Counts how often it came to be owed: what changed during a call is owed once more."""
+    worker: str | None = None
+    lease_until: datetime | None = instant(nullable=True)
+    remote_id: str = ""
+    problem: str = ""
+    created_at: datetime = instant()
+    settled_at: datetime | None = instant(nullable=True)
+
+
+class MailEvent(SQLModel, table=True):
+    """Something that happened to a mail, as its provider told us."""
+
+    id: str = Field(primary_key=True)
+    effect_key: str = Field(index=True)
+    kind: str
+    permanent: bool = False
+    reason: str = ""
+    at: datetime = instant()
+
+
+class Suppression(SQLModel, table=True):
+    """An address that is never written to again."""
+
+    address_hash: str = Field(primary_key=True)
+    reason: str
+    at: datetime = instant()
+
+
+class Ledger(SQLModel, table=True):
+    """Why a customer was or was not asked, the newest word of each program."""
+
+    program: str = Field(primary_key=True)
+    customer_id: str = Field(primary_key=True)
+    reason: str = Field(index=True)
+    at: datetime = instant()
+    next_at: datetime | None = instant(nullable=True)
+
+
+class JobRun(SQLModel, table=True):
+    """When a job last ran, and how it went."""
+
+    name: str = Field(primary_key=True)
+    started_at: datetime = instant()
+    ended_at: datetime | None = instant(nullable=True)
+    problem: str = ""

@@ -1,0 +1,94 @@
+"""Takes the next batch of a lane, in one short transaction."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import and_, literal_column, select, update
+from sqlmodel import Session, col
+
+from loop.app import App
+from loop.models import Customer, Effect, Suppression, Survey
+from loop.states import MAIL_KINDS, OPEN, EffectState, Kind, Stage
+from loop.store import table
+
+LEASE: Final = timedelta(minutes=10)
+"""Longer than any call may take: the transport's time-outs are far below it."""
+
+
+def claim(app: App, lane: str, size: int) -> Sequence[Effect]:
+    """Claim up to `size` effects that are due.
+
+    A mail to somebody who has left, or whose survey is over, is settled here and not claimed:
+    nothing can come between this look and the claim.
+    """
+    with app.store.write() as session:
+        found = _due(app, session, lane, size)
+        stopped = _stopped(app, session, found)
+        now = app.now()
+        for effect in found:
+            state = stopped.get(effect.id)
+            effect.state = state or EffectState.CLAIMED
+            if state is None:
+                effect.worker, effect.lease_until = app.worker, now + LEASE
+            else:
+                effect.settled_at = now
+        session.add_all(found)
+    return [effect for effect in found if effect.state is EffectState.CLAIMED]
+
+
+def _due(app: App, session: Session, lane: str, size: int) -> Sequence[Effect]:
+    query = (
+        select(Effect)
+        # the word itself, not a parameter: only so is the partial index used
+        .where(literal_column("effect.state") == literal_column("'due'"))
+        .where(col(Effect.lane) == lane, col(Effect.due_at) <= app.now())
+        .order_by(col(Effect.due_at), col(Effect.account_id), col(Effect.id))
+        .limit(size)
+        .with_for_update(skip_locked=True)
+    )
+    return session.scalars(query).all()
+
+
+def _stopped(app: App, session: Session, found: Sequence[Effect]) -> dict[str, EffectState]:
+    """Return the mails that must not go out any more, and as what they end."""
+    mails = [effect.id for effect in found if effect.kind in MAIL_KINDS]
+    if not mails:
+        return {}
+    rows = session.connection().execute(
+        select(
+            col(Effect.id),
+            col(Effect.kind),
+            col(Survey.stage),
+            col(Survey.expires_at),
+            col(Suppression.address_hash),
+            col(Customer.forgotten_at),
+        )
+        .join(Survey, col(Survey.id) == col(Effect.survey_id))
+        .join(Customer, col(Customer.id) == col(Survey.customer_id))
+        .outerjoin(
+            Suppression,
+            and_(
+                col(Suppression.address_hash) == col(Customer.address_hash),
+                col(Customer.address_hash) != "",
+            ),
+        )
+        .where(col(Effect.id).in_(mails))
+    )
+    stopped: dict[str, EffectState] = {}
+    for effect_id, kind, stage, expires_at, suppressed, forgotten_at in rows:
+        if suppressed is not None or forgotten_at is not None:
+            stopped[effect_id] = EffectState.SUPPRESSED
+        elif kind == Kind.ASK and (stage not in OPEN or expires_at <= app.now()):
+            left = stage in {Stage.UNSUBSCRIBED, Stage.BOUNCED, Stage.FORGOTTEN}
+            stopped[effect_id] = EffectState.SUPPRESSED if left else EffectState.EXPIRED
+    return stopped
+
+
+def drop_survey(session: Session, survey_id: str) -> None:
+    """Drop what a survey still owes and nobody has claimed."""
+    session.connection().execute(
+        update(table(Effect))
+        .where(table(Effect).c.survey_id == survey_id, table(Effect).c.state == EffectState.DUE)
+        .values(state=EffectState.DROPPED)
+    )

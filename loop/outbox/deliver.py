@@ -1,0 +1,120 @@
+"""Drains a lane: batches are the unit of a call, single effects the unit of an outcome."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlmodel import Session
+
+from connectors.errors import ConnectorError
+from connectors.ports import Crm, Outcome
+from loop.app import App
+from loop.models import Effect
+from loop.outbox.claim import claim
+from loop.outbox.record import Bug, Result, record
+from loop.states import MAIL, EffectState, Kind
+
+log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Nothing is to be sent after all: the effect ends in this state, with a word on it."""
+
+    state: EffectState
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handler:
+    """How one kind of effect is delivered.
+
+    `request` reads what is true now and returns what to send, or `Skip`. `send` calls the
+    service for a whole batch. `done` moves on whoever waited for it, in the transaction that
+    records the outcome; `refused` does the same where the service will never take it.
+    """
+
+    request: Callable[[App, Session, Effect], Any]
+    send: Callable[[Crm, Sequence[Any]], Sequence[Outcome]] | None = None
+    """How a CRM is called; None for mail."""
+    done: Callable[[App, Session, Effect], None] | None = None
+    refused: Callable[[App, Session, Effect, ConnectorError], EffectState | None] | None = None
+    """May return the state to end in instead, such as due again in another way."""
+
+
+Handlers = Mapping[Kind, Handler]
+
+
+def drain(app: App, lane: str, handlers: Handlers) -> int:
+    """Deliver what is due in a lane, batch after batch; return how many effects were settled.
+
+    Stops where the service as a whole does not answer, and leaves the rest due.
+    """
+    service = lane.partition(".")[0]
+    caller = app.mailer if service == MAIL else app.crms.get(service)
+    if caller is None:
+        return 0
+    settled = 0
+    while batch := claim(app, lane, caller.batch):
+        results = _deliver(app, lane, batch, handlers)
+        record(app, results, handlers)
+        settled += len(results)
+        if any(result.stops for result in results):
+            break
+    return settled
+
+
+def _deliver(app: App, lane: str, batch: Sequence[Effect], handlers: Handlers) -> list[Result]:
+    requests, results = _requests(app, batch, handlers)
+    if not requests:
+        return results
+    effects = [effect for effect, _ in requests]
+    try:
+        outcomes = _call(app, lane, requests, handlers)
+    except ConnectorError as error:
+        log.warning("lane %s stopped: %s", lane, error)
+        return results + [Result(effect, Outcome(error=error), stops=True) for effect in effects]
+    except Exception as error:
+        log.exception("lane %s met a bug of ours", lane)
+        bug = Outcome(error=Bug(lane, f"{type(error).__name__}; see the log"))
+        return results + [Result(effect, bug, stops=True, called=True) for effect in effects]
+    pairs = zip(effects, outcomes, strict=True)
+    return results + [Result(effect, outcome) for effect, outcome in pairs]
+
+
+def _requests(
+    app: App, batch: Sequence[Effect], handlers: Handlers
+) -> tuple[list[tuple[Effect, Any]], list[Result]]:
+    """Return what to send for each effect, and those that are settled without a call."""
+    requests: list[tuple[Effect, Any]] = []
+    results: list[Result] = []
+    with app.store.read() as session:
+        for effect in batch:
+            try:
+                request = handlers[effect.kind].request(app, session, effect)
+            except ConnectorError as error:
+                results.append(Result(effect, Outcome(error=error)))
+            except Exception as error:
+                log.exception("effect %s met a bug of ours", effect.id)
+                bug = Bug(effect.kind, f"{type(error).__name__}; see the log")
+                results.append(Result(effect, Outcome(error=bug)))
+            else:
+                if isinstance(request, Skip):
+                    results.append(Result(effect, Outcome(), skip=(request.state, request.why)))
+                else:
+                    requests.append((effect, request))
+    return requests, results
+
+
+def _call(
+    app: App, lane: str, requests: Sequence[tuple[Effect, Any]], handlers: Handlers
+) -> Sequence[Outcome]:
+    service = lane.partition(".")[0]
+    if service == MAIL:
+        return app.mailer.send([request for _, request in requests])
+    send = handlers[requests[0][0].kind].send
+    if send is None:
+        message = f"nothing sends a {requests[0][0].kind} to a CRM"
+        raise TypeError(message)
+    return send(app.crms[service], [request for _, request in requests])

@@ -1,0 +1,84 @@
+"""Writing down what is owed, in the transaction of the move that owes it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import case
+from sqlmodel import Session
+
+from loop.models import Effect, new_id
+from loop.states import MAIL, MAIL_KINDS, EffectState, Kind, lane
+from loop.store import insert_for, table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owed:
+    """One effect to be written down. Its key says what it is: owed twice, it is still one."""
+
+    kind: Kind
+    about: str
+    """Id of the row it is about, the last part of its key."""
+    due_at: datetime
+    crm: str = ""
+    survey_id: str | None = None
+    contact_id: str | None = None
+    account_id: str | None = None
+    signup_id: str | None = None
+
+    @property
+    def service(self) -> str:
+        """Return who is to be called: the mailer, or a CRM by name."""
+        return MAIL if self.kind in MAIL_KINDS else self.crm
+
+    @property
+    def key(self) -> str:
+        """Return the key that stays the same, however often this comes to be owed."""
+        return f"{self.kind}:{self.about}"
+
+
+def owe(session: Session, effects: Iterable[Owed], now: datetime) -> None:
+    """Write down what is owed.
+
+    What is owed already becomes due again, with a new version; a mail that was handed over, or
+    may have been, is never owed a second time.
+    """
+    rows = [_row(effect, now) for effect in effects]
+    if not rows:
+        return
+    statement = insert_for(session, Effect)
+    effects_table = table(Effect)
+    was = effects_table.c.state
+    mail = effects_table.c.kind.in_([*MAIL_KINDS])
+    sent = was.in_([EffectState.DONE, EffectState.UNKNOWN])
+    stays = (was == EffectState.CLAIMED) | (mail & sent)
+    again = {
+        "state": case((stays, was), else_=str(EffectState.DUE)),
+        "version": effects_table.c.version + 1,
+        "due_at": statement.excluded.due_at,
+        "tries": 0,
+        "problem": case((stays, effects_table.c.problem), else_=""),
+    }
+    made = statement.on_conflict_do_update(index_elements=["key"], set_=again)
+    session.connection().execute(made, rows)
+
+
+def _row(effect: Owed, now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "key": effect.key,
+        "kind": effect.kind,
+        "lane": lane(effect.service, effect.kind),
+        "state": EffectState.DUE,
+        "survey_id": effect.survey_id,
+        "contact_id": effect.contact_id,
+        "account_id": effect.account_id,
+        "signup_id": effect.signup_id,
+        "due_at": effect.due_at,
+        "tries": 0,
+        "version": 0,
+        "remote_id": "",
+        "problem": "",
+        "created_at": now,
+    }

@@ -1,0 +1,182 @@
+"""Records how each effect ended, and settles what nobody could know."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from connectors.errors import ConnectorError, Doubtful, Unauthorized, Unavailable
+from connectors.ports import Outcome
+from loop.app import App
+from loop.models import Effect
+from loop.states import EFFECT, MAIL_KINDS, EffectState, Kind, check
+
+if TYPE_CHECKING:
+    from loop.outbox.deliver import Handler
+
+TRIES_MAX: Final = 12
+WAIT_FIRST: Final = timedelta(seconds=20)
+WAIT_MAX: Final = timedelta(hours=1)
+WAIT_FOR_OPERATOR: Final = timedelta(minutes=15)
+WAIT_AFTER_BUG: Final = timedelta(hours=1)
+
+Handlers = Mapping[Kind, "Handler"]
+
+
+class Bug(ConnectorError):
+    """We made a mistake. The log has the traceback; the effect waits an hour."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How the call ended for one effect."""
+
+    effect: Effect
+    outcome: Outcome
+    skip: tuple[EffectState, str] | None = None
+    """Nothing was sent: the state to end in, and why."""
+    stops: bool = False
+    """The call failed as a whole: the lane stops here."""
+    called: bool = False
+    """A bug came out of the call itself: the mail may be on its way."""
+
+
+def record(app: App, results: Sequence[Result], handlers: Handlers) -> None:
+    """Record each outcome. Where one cannot be recorded the others are all the same."""
+    try:
+        with app.store.write() as session:
+            for result in results:
+                _record_one(app, session, result, handlers)
+    except Exception:
+        if len(results) == 1:
+            raise
+        for result in results:
+            record(app, [result], handlers)
+
+
+def _record_one(app: App, session: Session, result: Result, handlers: Handlers) -> None:
+    effect = session.get_one(Effect, result.effect.id, with_for_update=True)
+    if effect.state is not EffectState.CLAIMED or effect.worker != app.worker:
+        return  # the lease ran out and somebody else has settled it
+    error = result.outcome.error
+    if result.skip is not None:
+        _end(effect, *result.skip, app.now())
+    elif error is None:
+        _done(app, session, effect, result, handlers)
+    elif isinstance(error, (Unavailable, Unauthorized, Doubtful, Bug)):
+        _put_off(app, effect, error, result)
+    else:
+        _refused(app, session, effect, error, handlers)
+    if effect.version != result.effect.version and effect.state is not EffectState.UNKNOWN:
+        _due_again(app, effect)
+    session.add(effect)
+
+
+def _done(
+    app: App, session: Session, effect: Effect, result: Result, handlers: Handlers
+) -> None:
+    effect.remote_id = result.outcome.remote_id or effect.remote_id
+    _end(effect, EffectState.DONE, "", app.now())
+    if (done := handlers[effect.kind].done) is not None:
+        done(app, session, effect)
+
+
+def _refused(
+    app: App, session: Session, effect: Effect, error: ConnectorError, handlers: Handlers
+) -> None:
+    refused = handlers[effect.kind].refused
+    instead = refused(app, session, effect, error) if refused is not None else None
+    if instead is EffectState.DUE:
+        effect.tries += 1
+        _postpone(effect, error.problem, timedelta(), app.now())
+    else:
+        _end(effect, instead or EffectState.REFUSED, error.problem, app.now())
+
+
+def _put_off(app: App, effect: Effect, error: ConnectorError, result: Result) -> None:
+    """Try again later; a mail that may have been accepted is never simply sent again."""
+    mail, now = effect.kind in MAIL_KINDS, app.now()
+    if mail and (isinstance(error, Doubtful) or (isinstance(error, Bug) and result.called)):
+        _end(effect, EffectState.UNKNOWN, error.problem, now)
+        return
+    effect.tries += 0 if result.stops else 1
+    match error:
+        case Unauthorized():
+            _postpone(effect, error.problem, WAIT_FOR_OPERATOR, now)
+        case Bug():
+            _postpone(effect, error.problem, WAIT_AFTER_BUG, now)
+        case _ if effect.tries >= TRIES_MAX:
+            _end(effect, EffectState.REFUSED, error.problem, now)
+        case _:
+            asked = error.retry_after_s if isinstance(error, Unavailable) else None
+            _postpone(effect, error.problem, _wait(effect.tries, asked), now)
+
+
+def _wait(tries: int, asked_s: float | None) -> timedelta:
+    """Return the wait before the next try: doubled each time, with jitter, or as asked for."""
+    doubled = min(WAIT_FIRST * 2 ** min(tries, 10), WAIT_MAX)
+    jittered = doubled * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret
+    return max(jittered, timedelta(seconds=asked_s or 0))
+
+
+def _postpone(effect: Effect, problem: str, wait: timedelta, now: datetime) -> None:
+    check("effect", EFFECT, effect.state, EffectState.DUE)
+    effect.state, effect.problem, effect.due_at = EffectState.DUE, problem, now + wait
+    effect.worker, effect.lease_until = None, None
+
+
+def _due_again(app: App, effect: Effect) -> None:
+    """Let what changed during the call be owed once more; a mail went out and stays so."""
+    if effect.kind not in MAIL_KINDS and effect.state is EffectState.DONE:
+        effect.state, effect.due_at = EffectState.DUE, app.now()
+
+
+def _end(effect: Effect, state: EffectState, problem: str, now: datetime) -> None:
+    check("effect", EFFECT, effect.state, state)
+    effect.state, effect.problem, effect.settled_at = state, problem, now
+    effect.worker, effect.lease_until = None, None
+
+
+def reap(app: App, *, all_claims: bool = False) -> int:
+    """Give back what a dead worker had claimed: a mail becomes unknown, the rest is due again.
+
+    `all_claims` is for the start of the only process: whatever is claimed then, nobody holds.
+    """
+    with app.store.write() as session:
+        query = select(Effect).where(col(Effect.state) == EffectState.CLAIMED).with_for_update()
+        if not all_claims:
+            query = query.where(col(Effect.lease_until) < app.now())
+        found = session.scalars(query).all()
+        for effect in found:
+            if effect.kind in MAIL_KINDS:
+                problem = "the program stopped while it was being handed over"
+                _end(effect, EffectState.UNKNOWN, problem, app.now())
+            else:
+                _postpone(effect, "the program stopped during the call", timedelta(), app.now())
+            session.add(effect)
+    return len(found)
+
+
+def settle_unknown(
+    app: App, session: Session, key: str, state: EffectState, handlers: Handlers
+) -> bool:
+    """Settle an unknown effect by evidence, or by an operator's word; tell whether it was one.
+
+    `DONE`: it was accepted. `DUE`: it was not, send it. `DROPPED`: let it be.
+    """
+    query = select(Effect).where(col(Effect.key) == key).with_for_update()
+    effect = session.scalars(query).first()
+    if effect is None or effect.state is not EffectState.UNKNOWN:
+        return False
+    if state is EffectState.DUE:
+        _postpone(effect, "", timedelta(), app.now())
+    else:
+        _end(effect, state, "", app.now())
+    session.add(effect)
+    if state is EffectState.DONE and (done := handlers[effect.kind].done) is not None:
+        done(app, session, effect)
+    return True

@@ -1,0 +1,284 @@
+"""Stage 1: customers come in from the CRM.
+
+A page of records and the watermark behind it are kept in one transaction, so a pull that was
+killed goes on where it stopped, and pulling the same page twice changes nothing.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from sqlalchemy import select, update
+from sqlmodel import Session, col
+
+from connectors import ports
+from loop.app import App
+from loop.models import Account, Contact, Customer, Owner, Survey, Trigger, Watermark, new_id
+from loop.store import chunks, table, upsert
+
+CONTACT_FIELDS: Final = (
+    "email",
+    "first_name",
+    "last_name",
+    "title",
+    "account_id",
+    "owner_id",
+    "locale",
+    "product",
+    "opted_out",
+    "bounced",
+    "gone_at",
+)
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """A page has come in and is kept."""
+
+    crm: str
+    records: str
+    count: int
+    gone: int
+
+
+def customers(app: App, *, only: str = "") -> Iterator[Pulled]:
+    """Bring in what changed in each CRM since last time; tell of each page once it is kept.
+
+    Raises a `ConnectorError` where a CRM does not answer; what came in before is kept.
+    """
+    for crm in app.crms.values():
+        if only in {"", crm.name}:
+            yield from _all_of(app, crm)
+
+
+def _all_of(app: App, crm: ports.Crm) -> Iterator[Pulled]:
+    for page in crm.owners():
+        with app.store.write() as session:
+            _keep_owners(session, crm.name, page)
+        yield Pulled(crm.name, "owners", len(page.records), 0)
+    yield from _since(app, crm, "accounts", crm.accounts, partial(_keep_accounts, app))
+    yield from _since(app, crm, "contacts", crm.contacts, partial(_keep_contacts, app))
+    yield from _since(app, crm, "triggers", crm.triggers, _keep_triggers)
+
+
+def _since(
+    app: App,
+    crm: ports.Crm,
+    records: str,
+    source: Callable[[str | None], Iterator[ports.Page[Any]]],
+    keep: Callable[[Session, str, ports.Page[Any]], None],
+) -> Iterator[Pulled]:
+    with app.store.read() as session:
+        mark = session.get(Watermark, (crm.name, records))
+    for page in source(mark.value if mark else None):
+        with app.store.write() as session:
+            keep(session, crm.name, page)
+            if page.watermark is not None:
+                row = {"crm": crm.name, "records": records, "value": page.watermark}
+                row |= {"at": app.now()}
+                upsert(session, Watermark, [row], key=("crm", "records"), update=("value", "at"))
+        yield Pulled(crm.name, records, len(page.records), len(page.gone) + len(page.merged))
+
+
+def _keep_owners(session: Session, crm: str, page: ports.Page[ports.Owner]) -> None:
+    rows = [
+        {
+            "id": f"{crm}:{owner.id}",
+            "crm": crm,
+            "remote_id": owner.id,
+            "name": owner.name,
+            "email": owner.email,
+            "active": owner.active,
+        }
+        for owner in page.records
+    ]
+    upsert(session, Owner, rows, update=("name", "email", "active"))
+
+
+def _keep_accounts(app: App, session: Session, crm: str, page: ports.Page[ports.Account]) -> None:
+    rows = [
+        {
+            "id": f"{crm}:{account.id}",
+            "crm": crm,
+            "remote_id": account.id,
+            "name": account.name,
+            "owner_id": _there(crm, account.owner_id),
+            "industry": account.industry,
+            "gone_at": None,
+        }
+        for account in page.records
+    ]
+    upsert(session, Account, rows, update=("name", "owner_id", "industry", "gone_at"))
+    _mark_gone(app, session, Account, crm, [*page.gone, *page.merged])
+    for loser, winner in page.merged.items():
+        for model in (Contact, Survey):
+            session.connection().execute(
+                update(table(model))
+                .where(table(model).c.account_id == f"{crm}:{loser}")
+                .values(account_id=f"{crm}:{winner}")
+            )
+
+
+def _keep_contacts(app: App, session: Session, crm: str, page: ports.Page[ports.Contact]) -> None:
+    known = _known(session, [f"{crm}:{contact.id}" for contact in page.records])
+    people: dict[str, dict[str, Any]] = {}
+    rows = [_row(app, crm, contact, known, people) for contact in page.records]
+    upsert(session, Customer, list(people.values()))
+    _same_person(session, rows, people)
+    for row in rows:
+        if row["id"] in known and row["customer_id"] != known[row["id"]][1]:
+            _moved(session, row, known[row["id"]][1])
+    upsert(session, Contact, rows, update=("customer_id", *CONTACT_FIELDS))
+    _mark_gone(app, session, Contact, crm, [*page.gone, *page.merged])
+    for loser, winner in page.merged.items():
+        _merge(session, f"{crm}:{loser}", f"{crm}:{winner}")
+
+
+def _known(session: Session, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return address and customer of the contacts that we have already."""
+    columns = col(Contact.id), col(Contact.email), col(Contact.customer_id)
+    known: dict[str, tuple[str, str]] = {}
+    for some in chunks(ids):
+        for found in session.connection().execute(select(*columns).where(columns[0].in_(some))):
+            known[found[0]] = (found[1], found[2])
+    return known
+
+
+def _row(
+    app: App,
+    crm: str,
+    contact: ports.Contact,
+    known: Mapping[str, tuple[str, str]],
+    people: dict[str, dict[str, Any]],
+) -> dict[str, Any]:
+    """Return the contact's row; a person we may not know yet goes into `people`, by address."""
+    row_id, address = f"{crm}:{contact.id}", normal(contact.email)
+    before = known.get(row_id)
+    if before is not None and normal(before[0]) == address:
+        customer_id = before[1]
+    else:
+        key = address or row_id
+        person = people.get(key)
+        if person is None:
+            person = people[key] = {
+                "id": new_id(),
+                "email": address or None,
+                "address_hash": app.keys.address(address) if address else "",
+                "created_at": app.now(),
+                "forgotten_at": None,
+            }
+        customer_id = person["id"]
+    return {
+        "id": row_id,
+        "crm": crm,
+        "remote_id": contact.id,
+        "customer_id": customer_id,
+        "email": contact.email,
+        "first_name": contact.first_name,
+        "last_name": contact.last_name,
+        "title": contact.title,
+        "account_id": _there(crm, contact.account_id),
+        "owner_id": _there(crm, contact.owner_id),
+        "locale": contact.locale,
+        "product": contact.product,
+        "opted_out": contact.opted_out,
+        "bounced": contact.bounced,
+        "gone_at": None,
+    }
+
+
+def _same_person(
+    session: Session, rows: Sequence[dict[str, Any]], people: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Let rows whose person was known under their address point to that person."""
+    made = {person["id"]: person["email"] for person in people.values() if person["email"]}
+    found: dict[str, str] = {}
+    columns = col(Customer.email), col(Customer.id)
+    for some in chunks([str(email) for email in made.values()]):
+        found |= {
+            email: customer_id
+            for email, customer_id in session.connection().execute(
+                select(*columns).where(columns[0].in_(some))
+            )
+        }
+    for row in rows:
+        email = made.get(row["customer_id"])
+        if email is not None:
+            row["customer_id"] = found[email]
+
+
+def _moved(session: Session, row: dict[str, Any], before_id: str) -> None:
+    """Let somebody whose address changed stay the same person, where nobody else is meant.
+
+    That is: their person has no other contact, and nobody was known under the new address.
+    """
+    before, after = session.get(Customer, before_id), session.get(Customer, row["customer_id"])
+    if before is None or after is None or after.email is None:
+        return
+    others = select(col(Contact.id)).where(
+        col(Contact.customer_id).in_((before.id, after.id)), col(Contact.id) != row["id"]
+    )
+    if session.connection().execute(others).first() is not None:
+        return
+    email, address_hash = after.email, after.address_hash
+    session.delete(after)
+    session.flush()
+    before.email, before.address_hash = email, address_hash
+    session.flush()
+    row["customer_id"] = before.id
+
+
+def _mark_gone(
+    app: App, session: Session, model: type[Account | Contact], crm: str, ids: Sequence[str]
+) -> None:
+    for some in chunks([f"{crm}:{remote}" for remote in ids]):
+        session.connection().execute(
+            update(table(model))
+            .where(table(model).c.id.in_(some), table(model).c.gone_at.is_(None))
+            .values(gone_at=app.now())
+        )
+
+
+def _merge(session: Session, loser_id: str, winner_id: str) -> None:
+    """Hand the loser's surveys and triggers to the winner, and to the winner's person."""
+    loser, winner = session.get(Contact, loser_id), session.get(Contact, winner_id)
+    if loser is None or winner is None:
+        return
+    connection = session.connection()
+    surveys, triggers = table(Survey), table(Trigger)
+    connection.execute(
+        update(surveys)
+        .where(surveys.c.contact_id == loser.id)
+        .values(contact_id=winner.id, customer_id=winner.customer_id)
+    )
+    connection.execute(
+        update(triggers).where(triggers.c.contact_id == loser.id).values(contact_id=winner.id)
+    )
+
+
+def _keep_triggers(session: Session, crm: str, page: ports.Page[ports.Trigger]) -> None:
+    rows = [
+        {
+            "id": f"{crm}:{trigger.id}",
+            "crm": crm,
+            "event": str(trigger.event),
+            "contact_id": f"{crm}:{trigger.contact_id}",
+            "subject": trigger.subject,
+            "at": trigger.at,
+            "survey_id": None,
+        }
+        for trigger in page.records
+        if trigger.contact_id
+    ]
+    upsert(session, Trigger, rows, update=("subject", "contact_id"))
+
+
+def normal(address: str) -> str:
+    """Return an address as we compare it: without space around it, in lower case."""
+    address = address.strip().lower()
+    return address if "@" in address else ""
+
+
+def _there(crm: str, remote_id: str) -> str:
+    return f"{crm}:{remote_id}" if remote_id else ""

@@ -1,0 +1,149 @@
+"""The database: SQLite for one process, PostgreSQL for several, the same schema on both.
+
+Every write transaction on SQLite begins IMMEDIATE: a deferred one that reads first loses the
+race for the lock. Nothing but our own reads and writes happens inside a transaction.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlmodel import Session, SQLModel
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+WRITE: Final = {"npsloop_write": True}
+BUSY_TIMEOUT_MS: Final = 10_000
+SQLITE_ROWS_MAX: Final = 500
+
+
+class Outdated(Exception):
+    """The database is not of this version. Run `npsloop db upgrade`."""
+
+
+class Store:
+    """Sessions on one database."""
+
+    def __init__(self, url: str, password: str | None = None) -> None:
+        made = make_url(url)
+        if made.drivername == "postgresql":
+            made = made.set(drivername="postgresql+psycopg")
+        if password is not None:
+            made = made.set(password=password)
+        self.lite = made.get_backend_name() == "sqlite"
+        self.url = made
+        self.engine = _sqlite(made) if self.lite else create_engine(made, pool_pre_ping=True)
+        self._writing = self.engine.execution_options(**WRITE)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Open a session that only reads."""
+        with Session(self.engine, expire_on_commit=False, autoflush=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Open a session that writes: all of it is committed at the end, or none of it."""
+        with Session(self._writing, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def upgrade(self) -> None:
+        """Bring the database to this version's shape. Doing it twice is the same as once."""
+        with self._writing.begin() as connection:
+            if not self.lite:
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7061)")
+            command.upgrade(_alembic(connection), "head")
+
+    def check(self) -> None:
+        """Raise `Outdated` where the database has another version's shape."""
+        with self.engine.connect() as connection:
+            now = MigrationContext.configure(connection).get_current_revision()
+        head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+        if now != head:
+            message = f"the database is at {now or 'nothing'}, not at {head}: npsloop db upgrade"
+            raise Outdated(message)
+
+    def backup(self, to: Path) -> None:
+        """Copy a SQLite database while it is in use. Raise OSError where the copy exists."""
+        if to.exists():
+            raise FileExistsError(17, "it exists already; name another file", str(to))
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql("VACUUM INTO ?", (str(to),))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def upsert(
+    session: Session,
+    model: type[SQLModel],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    key: Sequence[str] = ("id",),
+    update: Sequence[str] = (),
+) -> None:
+    """Insert the rows; where the key exists already, update these columns (or leave it be)."""
+    if not rows:
+        return
+    statement = insert_for(session, model)
+    if update:
+        changed = {name: statement.excluded[name] for name in update}
+        made = statement.on_conflict_do_update(index_elements=list(key), set_=changed)
+    else:
+        made = statement.on_conflict_do_nothing()
+    session.connection().execute(made, rows)
+
+
+def insert_for(session: Session, model: type[SQLModel]) -> Any:  # noqa: ANN401 - one of two dialects
+    """Return an INSERT in the database's own dialect, so that it can have an ON CONFLICT."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    return dialect.insert(table(model))
+
+
+def table(model: type[SQLModel]) -> Table:
+    """Return the table of a model."""
+    return SQLModel.metadata.tables[str(model.__tablename__)]
+
+
+def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Cut a list of ids to what one `IN (...)` takes."""
+    for start in range(0, len(ids), SQLITE_ROWS_MAX):
+        yield ids[start : start + SQLITE_ROWS_MAX]
+
+
+def _alembic(connection: Connection) -> AlembicConfig:
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _sqlite(url: Any) -> Engine:  # noqa: ANN401 - SQLAlchemy's URL
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # we begin ourselves
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            f"busy_timeout = {BUSY_TIMEOUT_MS}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("npsloop_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

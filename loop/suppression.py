@@ -1,0 +1,54 @@
+"""The list of addresses that are never written to again, as keyed hashes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import delete, select
+from sqlmodel import Session, col
+
+from loop.models import Customer, Suppression
+from loop.store import chunks, table, upsert
+
+
+class Why(StrEnum):
+    """Why an address is on the list."""
+
+    UNSUBSCRIBED = "unsubscribed"
+    STOP = "said stop"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    FORGOTTEN = "forgotten"
+
+
+def suppress(session: Session, customer_ids: Sequence[str], why: Why, at: datetime) -> None:
+    """Write to these people never again. It stands as soon as the transaction does."""
+    for some in chunks(customer_ids):
+        hashes = session.connection().execute(
+            select(col(Customer.address_hash)).where(
+                col(Customer.id).in_(some), col(Customer.address_hash) != ""
+            )
+        )
+        rows = [{"address_hash": found, "reason": why, "at": at} for found in hashes.scalars()]
+        upsert(session, Suppression, rows, key=("address_hash",))
+
+
+def lift(session: Session, customer_id: str) -> None:
+    """Take somebody's own unsubscribe back; a bounce or a complaint stays."""
+    customer = session.get(Customer, customer_id)
+    if customer is None or not customer.address_hash:
+        return
+    listed = table(Suppression)
+    session.connection().execute(
+        delete(listed).where(
+            listed.c.address_hash == customer.address_hash, listed.c.reason == Why.UNSUBSCRIBED
+        )
+    )
+
+
+def suppressed(session: Session, customer_id: str) -> bool:
+    """Tell whether somebody is on the list."""
+    customer = session.get(Customer, customer_id)
+    return bool(
+        customer and customer.address_hash and session.get(Suppression, customer.address_hash)
+    )

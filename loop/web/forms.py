@@ -1,0 +1,40 @@
+"""Reads a posted form, within limits."""
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+BODY_MAX: Final = 65_536
+FIELDS_MAX: Final = 20
+URLENCODED: Final = "application/x-www-form-urlencoded"
+
+
+class TooLarge(Exception):
+    """Somebody posts more than any form of ours has."""
+
+
+async def fields(request: Request) -> Mapping[str, str]:
+    """Return the form's fields, the last of a name where it comes twice.
+
+    RFC 8058 allows multipart as well as urlencoded. Raise `TooLarge`, or ValueError where it
+    cannot be read.
+    """
+    if request.headers.get("content-type", URLENCODED).startswith("multipart/"):
+        if int(request.headers.get("content-length", BODY_MAX + 1)) > BODY_MAX:
+            raise TooLarge
+        form = await request.form(max_files=0, max_fields=FIELDS_MAX)
+        return {name: value for name, value in form.items() if isinstance(value, str)}
+    text = (await body(request, BODY_MAX)).decode("utf-8", "replace")
+    return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX))
+
+
+async def body(request: Request, limit: int) -> bytes:
+    """Return the body. Raise `TooLarge` as soon as it is."""
+    read = bytearray()
+    async for part in request.stream():
+        read += part
+        if len(read) > limit:
+            raise TooLarge
+    return bytes(read)

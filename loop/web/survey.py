@@ -1,0 +1,98 @@
+"""The page that a score link opens, and the press that counts."""
+
+from typing import Any, Final
+
+from sqlmodel import Session, col
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from loop import answer
+from loop.answer import Asked, Given, Gone, Invalid
+from loop.app import App, Purpose
+from loop.correspondence import common
+from loop.models import Referral
+from loop.states import Group
+from loop.web import forms
+from loop.web.pages import HEADERS, app_of, gone, page
+
+SEE_OTHER: Final = 303
+INVALID: Final = 422
+
+
+def show(request: Request) -> Response:
+    """Show the question with the link's score preselected. Nothing is recorded."""
+    app, token = app_of(request), request.path_params["token"]
+    with app.store.read() as session:
+        asked = answer.look(app, session, token)
+    if asked is None:
+        return gone(app)
+    given = _score(request.query_params.get("score", ""))
+    return _question(app, token, asked, score=given)
+
+
+async def take(request: Request) -> Response:
+    """Keep the answer, then thank them. Sending it twice is the same as once."""
+    app, token = app_of(request), request.path_params["token"]
+    form = await forms.fields(request)
+    score, comment = _score(form.get("score", "")), form.get("comment", "")
+    given = Given(token=token, score=score, comment=comment)
+    result = await request.app.state.intake.keep(given)
+    if isinstance(result, Gone):
+        return gone(app)
+    if isinstance(result, Invalid):
+        with app.store.read() as session:
+            asked = answer.look(app, session, token)
+        if asked is None:
+            return gone(app)
+        return _question(app, token, asked, score=score, comment=comment, error=result.problem)
+    return RedirectResponse(f"/a/{token}/thanks", SEE_OTHER, headers=HEADERS)
+
+
+def thanks(request: Request) -> Response:
+    """Thank them, in the words of their group."""
+    app, token = app_of(request), request.path_params["token"]
+    with app.store.read() as session:
+        asked = answer.look(app, session, token)
+        if asked is None:
+            return gone(app)
+        words = common(app, asked.survey) | {"title": "Thank you", "refer_url": ""}
+        if asked.answer is None:
+            words |= {"group": "", "score": -1, "change_url": ""}
+        else:
+            group = Group.of(asked.answer.score)
+            words |= {"group": group, "score": asked.answer.score, "change_url": f"/a/{token}"}
+            words |= {"refer_url": _share(app, session, asked, group)}
+    return page(app, "thanks", words, locale=asked.survey.snapshot["locale"])
+
+
+def _share(app: App, session: Session, asked: Asked, group: Group) -> str:
+    """Return the promoter's own link, where there is one."""
+    if group is not Group.PROMOTER or not app.config.refer.enabled:
+        return ""
+    query = session.query(Referral).filter(col(Referral.customer_id) == asked.survey.customer_id)
+    referral = query.first()
+    return app.link(Purpose.REFER, referral.id) if referral else ""
+
+
+def _question(app: App, token: str, asked: Asked, **shown: Any) -> Response:  # noqa: ANN401 - words of the page
+    before, survey = asked.answer, asked.survey
+    score = shown.get("score")
+    words = common(app, survey) | {
+        "title": "One question",
+        "action": f"/a/{token}",
+        "score": score if score is not None else (before.score if before else -1),
+        "comment": shown.get("comment", before.comment if before else ""),
+        "error": shown.get("error", ""),
+        "changing": before is not None,
+        "answered": before.score if before else -1,
+        "answered_on": f"{before.changed_at:%Y-%m-%d}" if before else "",
+        "until": f"{asked.until:%Y-%m-%d}",
+    }
+    status = INVALID if words["error"] else 200
+    return page(app, "survey", words, locale=survey.snapshot["locale"], status=status)
+
+
+def _score(text: str) -> int | None:
+    """Return the score that somebody sent; None for none, or for no whole number."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= len("10") else None
