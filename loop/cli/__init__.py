@@ -6,7 +6,7 @@ Typer to import (the configuration, the database, a connector) is imported insid
 
 import typer
 
-from loop.cli import config
+from loop.cli import config, init
 from loop.cli.say import Loop
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ def npsloop() -> None:
     """Ask customers how likely they are to recommend you, and do something about it."""
 
 
+app.command()(init.init)
 app.add_typer(config.app, name="config")
 
 

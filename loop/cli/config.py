@@ -69,6 +69,14 @@ def schema() -> None:
     say.out(of_config(), as_json=True)
 
 
+@app.command()
+def example() -> None:
+    """Print a configuration that shows every setting, its default and what it means."""
+    from loop.config import sample  # noqa: PLC0415 - quick start-up
+
+    say.stdout().print(say.plain(sample.example(sample.types()).rstrip()))
+
+
 def _dotted(setting: "Setting") -> str:
     return ".".join(map(str, setting.loc))
 

@@ -122,7 +122,7 @@ def _model_for(reading: Reading, loc: Loc, type_: object) -> type[BaseModel] | N
         reading.tell((*loc, "type"), f"{type_} is {found}, here goes {wanted}")
     except registry.UnknownType as error:
         reading.tell((*loc, "type"), str(error))
-    except ImportError as error:
+    except (ImportError, AttributeError) as error:
         reading.tell((*loc, "type"), f"the connector cannot be loaded: {error}")
     return None
 

@@ -4,6 +4,7 @@
 at its default is commented out; taking the `#` off a line, or off a whole section, puts it to use.
 """
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from loop.config.checks import fields_in
 from loop.config.tree import Config
 
 MODELINE: Final = "# yaml-language-server: $schema=./config.schema.json"
+WIDTH: Final = 100
 NEEDED: Final = "..."
 """Stands where a setting has no default."""
 
@@ -25,6 +27,22 @@ _INTRO: Final = """\
 # tells where each value came from. Any setting can come from the environment instead:
 # NPSLOOP_ASK__SEED=7, NPSLOOP_MAILER__API_KEY=..., NPSLOOP_CRMS__HUBSPOT__...=...
 # Secrets are best kept in files: `..._file` names one. ${NAME} is filled from the environment.
+"""
+_BLOCK: Final = """\
+company:
+  name: Example Ltd
+crms:
+  - type: salesforce
+  - type: hubspot
+    access_token: replace-me # better in a file: `access_token_file: secrets/hubspot`
+mailer:
+  type: sendgrid
+programs:
+  relationship: # every 90 days
+    kind: relationship
+  support: # a day after a case was closed
+    kind: touchpoint
+    event: case_closed
 """
 _REST: Final = """\
 # Everything else, with its default. Taking the # off a line puts it to use; a section that
@@ -35,22 +53,41 @@ Live = Mapping[str, Any]
 """The settings that are to stand in the file, as nested mappings and lists."""
 
 
-def example(live: Live, types: Sequence[str]) -> str:
-    """Return a short block of settings, then every setting there is, commented out."""
-    block = yaml.safe_dump(dict(live), sort_keys=False, allow_unicode=True)
-    rest = _sections({}, types)
-    return "\n".join((MODELINE, _INTRO, block, _REST, *rest)).rstrip() + "\n"
+def types() -> list[str]:
+    """Return the types of connector that an operator chooses from: all that can be loaded.
+
+    Those in memory are for tests.
+    """
+    return [
+        type_ for type_ in registry.types() if not type_.startswith("memory_") and _loads(type_)
+    ]
 
 
-def written(live: Live, types: Sequence[str]) -> str:
+def _loads(type_: str) -> bool:
+    try:
+        registry.config_for(type_)
+    except (ImportError, AttributeError):
+        return False
+    return True
+
+
+def example(of: Sequence[str]) -> str:
+    """Return a short block of settings, then every setting there is, commented out.
+
+    `of` are the types of connector whose settings are shown.
+    """
+    return "\n".join((MODELINE, _INTRO, _BLOCK, _REST, *_sections({}, of))).rstrip() + "\n"
+
+
+def written(live: Live, of: Sequence[str]) -> str:
     """Return every setting in its place, those in `live` with their values, put to use."""
-    return "\n".join((_INTRO, *_sections(live, types))).rstrip() + "\n"
+    return "\n".join((_INTRO, *_sections(live, of))).rstrip() + "\n"
 
 
-def _sections(live: Live, types: Sequence[str]) -> Iterator[str]:
+def _sections(live: Live, of: Sequence[str]) -> Iterator[str]:
     for name, field in Config.model_fields.items():
         if name in {"crms", "mailer"}:
-            yield from _connectors(name, field, live, types)
+            yield from _connectors(name, field, live, of)
         elif name == "programs":
             yield from _programs(field, live)
         else:
@@ -91,11 +128,11 @@ def _programs(field: FieldInfo, live: Live) -> Iterator[str]:
             yield from _settings(model, settings, "    ")
 
 
-def _connectors(name: str, field: FieldInfo, live: Live, types: Sequence[str]) -> Iterator[str]:
+def _connectors(name: str, field: FieldInfo, live: Live, of: Sequence[str]) -> Iterator[str]:
     """Return the connectors in `live`, then one of each other type, commented out."""
     here = [live["mailer"]] if name == "mailer" and "mailer" in live else live.get(name, [])
     here = list(here)
-    fits = [type_ for type_ in types if registry.is_mailer(type_) == (name == "mailer")]
+    fits = [type_ for type_ in of if registry.is_mailer(type_) == (name == "mailer")]
     others = [type_ for type_ in fits if type_ not in {each["type"] for each in here}]
     yield from _help(field.description)
     if name == "crms":
@@ -112,8 +149,10 @@ def _connectors(name: str, field: FieldInfo, live: Live, types: Sequence[str]) -
 
 
 def _help(text: str | None, indent: str = "", off: str = "") -> Iterator[str]:
-    if text:
-        yield f"{off}{indent}# {' '.join(text.split())}"
+    mark = f"{off}{indent}# "
+    yield from textwrap.wrap(
+        text or "", WIDTH, initial_indent=mark, subsequent_indent=mark, break_on_hyphens=False
+    )
 
 
 def _default(field: FieldInfo) -> Any:  # noqa: ANN401 - any default

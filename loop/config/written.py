@@ -16,7 +16,7 @@ Loc = tuple[str | int, ...]
 
 _NAME: Final = re.compile(r"\$(\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET_VALUE: Final = re.compile(
-    r"((?:secret|password|token|key)['\"]?\s*:\s*)(?!\s*$)[^\s{].*$", re.IGNORECASE
+    r"((?:secret|password|token|key)['\"]?\s*:\s*)(?!\s*$)[^\s{$].*$", re.IGNORECASE
 )
 _INIT: Final = "`npsloop init` writes one"
 
