@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import os
 import socket
+import threading
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -80,6 +81,8 @@ class App:
     keys: Keys
     now: Callable[[], datetime] = utc_now
     worker: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Set when the process is to end: long work stops after the page or batch in hand."""
 
     def link(self, purpose: Purpose, row_id: str) -> str:
         """Return the address that a person opens for this purpose."""

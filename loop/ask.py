@@ -34,7 +34,7 @@ def words(app: App, survey: Survey) -> dict[str, object]:
 
 
 def asked(app: App, session: Session, effect: Effect) -> None:
-    """The mailer has it."""
+    """Note that the mailer has it."""
     survey = session.get_one(Survey, effect.survey_id)
     if survey.asked_at is None:
         survey.asked_at = app.now()
@@ -43,7 +43,7 @@ def asked(app: App, session: Session, effect: Effect) -> None:
 
 
 def refused(app: App, session: Session, effect: Effect, error: ConnectorError) -> None:
-    """The mailer will never take it; the question cannot be asked."""
+    """Give up: the mailer will never take it."""
     survey = session.get_one(Survey, effect.survey_id)
     if survey.stage is Stage.CHOSEN:
         moves.survey(session, survey, Stage.REFUSED, app.now(), error.problem)

@@ -3,8 +3,8 @@
 from collections import Counter, defaultdict
 from typing import Final
 
-from sqlalchemy import exists, select
-from sqlmodel import Session, col
+from sqlalchemy import Select, exists, select
+from sqlmodel import col
 
 from connectors.ports import Crm, TaskState
 from loop import moves
@@ -73,13 +73,9 @@ def _close(app: App) -> int:
     return len(found)
 
 
-def _closable():
-    owes = exists().where(
-        col(Effect.survey_id) == col(Survey.id), col(Effect.state).in_(UNSETTLED)
-    )
-    waits = exists().where(
-        col(Case.survey_id) == col(Survey.id), col(Case.state) == CaseState.OPEN
-    )
+def _closable() -> Select[Survey]:
+    owes = exists().where(col(Effect.survey_id) == col(Survey.id), col(Effect.state).in_(UNSETTLED))
+    waits = exists().where(col(Case.survey_id) == col(Survey.id), col(Case.state) == CaseState.OPEN)
     return (
         select(Survey)
         .where(col(Survey.stage) == Stage.ANSWERED, ~owes, ~waits)

@@ -101,7 +101,7 @@ def _body(app: App, answer: Answer, contact: Contact) -> str:
 
 
 def task_made(_app: App, session: Session, effect: Effect) -> None:
-    """The CRM has the task."""
+    """Note that the CRM has the task."""
     case = session.get_one(Case, effect.survey_id)
     case.task_id = effect.remote_id
     session.add(case)

@@ -57,6 +57,8 @@ def _all_of(app: App, crm: ports.Crm) -> Iterator[Pulled]:
         with app.store.write() as session:
             _keep_owners(session, crm.name, page)
         yield Pulled(crm.name, "owners", len(page.records), 0)
+        if app.stopping.is_set():
+            return
     yield from _since(app, crm, "accounts", crm.accounts, partial(_keep_accounts, app))
     yield from _since(app, crm, "contacts", crm.contacts, partial(_keep_contacts, app))
     yield from _since(app, crm, "triggers", crm.triggers, _keep_triggers)
@@ -76,9 +78,16 @@ def _since(
             keep(session, crm.name, page)
             if page.watermark is not None:
                 row = {"crm": crm.name, "records": records, "value": page.watermark}
-                row |= {"at": app.now()}
-                upsert(session, Watermark, [row], key=("crm", "records"), update=("value", "at"))
+                upsert(
+                    session,
+                    Watermark,
+                    [row | {"at": app.now()}],
+                    key=("crm", "records"),
+                    update=("value", "at"),
+                )
         yield Pulled(crm.name, records, len(page.records), len(page.gone) + len(page.merged))
+        if app.stopping.is_set():
+            return
 
 
 def _keep_owners(session: Session, crm: str, page: ports.Page[ports.Owner]) -> None:
@@ -193,15 +202,11 @@ def _same_person(
 ) -> None:
     """Let rows whose person was known under their address point to that person."""
     made = {person["id"]: person["email"] for person in people.values() if person["email"]}
-    found: dict[str, str] = {}
+    found: dict[str | None, str] = {}
     columns = col(Customer.email), col(Customer.id)
     for some in chunks([str(email) for email in made.values()]):
-        found |= {
-            email: customer_id
-            for email, customer_id in session.connection().execute(
-                select(*columns).where(columns[0].in_(some))
-            )
-        }
+        rows_there = session.connection().execute(select(*columns).where(columns[0].in_(some)))
+        found |= dict(rows_there.all())
     for row in rows:
         email = made.get(row["customer_id"])
         if email is not None:

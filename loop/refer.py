@@ -45,7 +45,7 @@ def invitation(app: App, session: Session, effect: Effect) -> Mail | Skip:
 
 
 def invited(app: App, session: Session, effect: Effect) -> None:
-    """The mailer has the invitation."""
+    """Note that the mailer has the invitation."""
     survey = session.get_one(Survey, effect.survey_id)
     referral = _of(session, survey.customer_id)
     if referral is not None and referral.state is ReferralState.OWED:
@@ -87,9 +87,7 @@ def consent(app: App) -> str:
 def join(app: App, session: Session, referral: Referral, friend: Friend) -> None:
     """Keep a friend's own sign-up; the same friend twice is the same as once."""
     email = friend.email.strip().lower()
-    query = select(Signup).where(
-        col(Signup.referral_id) == referral.id, col(Signup.email) == email
-    )
+    query = select(Signup).where(col(Signup.referral_id) == referral.id, col(Signup.email) == email)
     if session.scalars(query).first() is not None:
         return
     signup = Signup(

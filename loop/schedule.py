@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-
 from connectors.errors import ConnectorError
 from loop import ask, choose, close, follow_up, leave, pull, refer, write_back
 from loop.app import App

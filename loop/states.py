@@ -8,7 +8,7 @@ from typing import Final
 
 
 class OutOfTurn(Exception):
-    """This cannot happen now: the table has no such move."""
+    """It cannot happen now: the table has no such move."""
 
     def __init__(self, what: str, was: str, to: str) -> None:
         super().__init__(f"a {what} that is {was} cannot become {to}")

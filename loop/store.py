@@ -19,13 +19,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlmodel import Session, SQLModel
 
+from loop.config import Mendable
+
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 WRITE: Final = {"npsloop_write": True}
 BUSY_TIMEOUT_MS: Final = 10_000
 SQLITE_ROWS_MAX: Final = 500
 
 
-class Outdated(Exception):
+class Outdated(Mendable):
     """The database is not of this version. Run `npsloop db upgrade`."""
 
 

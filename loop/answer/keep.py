@@ -1,11 +1,11 @@
 """Keeps answers: each with its revision, its move, and all that it owes, in one transaction."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlmodel import Session, col
 
 from loop import states
@@ -14,12 +14,13 @@ from loop.answer.owes import After, owes
 from loop.answer.stop import says_stop
 from loop.app import App, hash_of
 from loop.models import Answer, Revision, Step, Survey, new_id
-from loop.outbox import owe
-from loop.states import Group, Stage
+from loop.outbox import owe, proven
+from loop.states import Group, Kind, Stage
 from loop.store import chunks, table, upsert
 from loop.suppression import Why, suppress
 
 COMMENT_MAX: Final = 5000
+CHOOSE: Final = "Please choose a number from 0 to 10."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +67,8 @@ class _Batch:
     steps: list[dict[str, Any]] = field(default_factory=list)
     after: dict[str, After] = field(default_factory=dict)
     stopped: list[str] = field(default_factory=list)
+    unproven: list[str] = field(default_factory=list)
+    """Surveys whose mail nobody knew had arrived."""
 
 
 def keep(app: App, session: Session, given: Sequence[Given]) -> list[Taken | Gone | Invalid]:
@@ -98,28 +101,30 @@ def _take(app: App, batch: _Batch, survey: Survey | None, given: Given) -> Taken
     if not answerable(survey.stage, until, batch.now):
         return Gone()
     comment = _clean(given.comment)
-    if len(comment) > COMMENT_MAX:
-        return Invalid(f"That is longer than {COMMENT_MAX} characters.")
     stopped = says_stop(comment)
     if stopped:
         batch.stopped.append(survey.customer_id)
+    if problem := _problem(given.score, comment, stopped=stopped):
+        return Invalid(problem)
     if given.score is None:
-        if stopped:
-            return Taken(survey_id=survey.id, group=None, stopped=True)
-        return Invalid("Please choose a number from 0 to 10.")
-    if not 0 <= given.score <= 10:  # noqa: PLR2004 - the scale
-        return Invalid("Please choose a number from 0 to 10.")
-    group = Group.of(given.score)
+        return Taken(survey_id=survey.id, group=None, stopped=True)
     if before is None or (before.score, before.comment) != (given.score, comment):
-        _write(batch, survey, before, given, comment)
-    return Taken(survey_id=survey.id, group=group, stopped=stopped)
+        _write(batch, survey, before, replace(given, comment=comment))
+    return Taken(survey_id=survey.id, group=Group.of(given.score), stopped=stopped)
 
 
-def _write(
-    batch: _Batch, survey: Survey, before: Answer | None, given: Given, comment: str
-) -> None:
-    score = given.score or 0
-    row = {
+def _problem(score: int | None, comment: str, *, stopped: bool) -> str:
+    """Say what is wrong with an answer. A lone STOP needs no score."""
+    if len(comment) > COMMENT_MAX:
+        return f"That is longer than {COMMENT_MAX} characters."
+    if score is None:
+        return "" if stopped else CHOOSE
+    return "" if 0 <= score <= 10 else CHOOSE  # noqa: PLR2004 - the scale
+
+
+def _write(batch: _Batch, survey: Survey, before: Answer | None, given: Given) -> None:
+    score, comment = given.score or 0, given.comment
+    row: dict[str, Any] = {
         "survey_id": survey.id,
         "customer_id": survey.customer_id,
         "score": score,
@@ -134,6 +139,8 @@ def _write(
     batch.revisions.append(revision | {"way": given.way, "at": batch.now})
     step = {"id": new_id(), "survey_id": survey.id, "was": survey.stage, "to": Stage.ANSWERED}
     batch.steps.append(step | {"at": batch.now, "why": f"score {score}"})
+    if survey.asked_at is None:
+        batch.unproven.append(survey.id)
     group = Group.of(score)
     kinds = states.owed(survey.stage, Stage.ANSWERED, group)
     batch.after[survey.id] = After(
@@ -147,9 +154,13 @@ def _move(session: Session, batch: _Batch) -> None:
         return
     surveys = table(Survey)
     session.connection().execute(
-        update(surveys).where(surveys.c.id == bindparam("moved")).values(stage=Stage.ANSWERED),
+        update(surveys)
+        .where(surveys.c.id == bindparam("moved"))
+        .values(stage=Stage.ANSWERED, asked_at=func.coalesce(surveys.c.asked_at, batch.now)),
         [{"moved": survey_id} for survey_id in batch.changed],
     )
+    keys = [f"{Kind.ASK}:{survey_id}" for survey_id in batch.unproven]
+    proven(session, keys, batch.now)
 
 
 def _surveys(session: Session, hashes: Sequence[str]) -> dict[str, Survey]:

@@ -10,9 +10,9 @@ from sqlmodel import Session, col
 
 from loop import moves
 from loop.app import App, Purpose
-from loop.models import Case, Contact, Effect, Referral, Survey, new_id
+from loop.models import Case, Contact, Referral, Survey, new_id
 from loop.outbox import Owed
-from loop.states import CaseState, EffectState, Group, Kind, ReferralState
+from loop.states import CaseState, Group, Kind, ReferralState
 from loop.store import chunks, upsert
 
 

@@ -50,7 +50,9 @@ def customers(app: App, *, dry_run: bool = False) -> Iterator[Choice]:
     taken: set[str] = set()
     programs = sorted(app.config.programs.items(), key=lambda item: item[1].kind == "relationship")
     for name, program in programs:
-        choice = _choose(app, Rules(name=name, program=program, ask=app.config.ask, now=app.now()), room, taken)
+        choice = _choose(
+            app, Rules(name=name, program=program, ask=app.config.ask, now=app.now()), room, taken
+        )
         if not dry_run:
             _keep(app, program, choice)
         yield choice
@@ -89,7 +91,9 @@ def _keep(app: App, program: Program, choice: Choice) -> None:
         }
         with app.store.write() as session:
             key = ("program", "customer_id")
-            upsert(session, Ledger, list(rows.values()), key=key, update=("reason", "at", "next_at"))
+            upsert(
+                session, Ledger, list(rows.values()), key=key, update=("reason", "at", "next_at")
+            )
 
 
 def _make(
@@ -98,7 +102,9 @@ def _make(
     """Make the surveys, save for people whom somebody else has chosen meanwhile."""
     now = app.now()
     free = _still_free(app, session, [person.customer_id for person in chosen])
-    snapshots = people.snapshots(app, session, program, [p for p in chosen if p.customer_id in free])
+    snapshots = people.snapshots(
+        app, session, program, [p for p in chosen if p.customer_id in free]
+    )
     surveys = [
         _survey(app, choice.program, person, snapshots[person.customer_id])
         for person in chosen
@@ -119,7 +125,10 @@ def _make(
             )
     owe(
         session,
-        [Owed(kind=Kind.ASK, about=survey.id, survey_id=survey.id, due_at=now) for survey in surveys],
+        [
+            Owed(kind=Kind.ASK, about=survey.id, survey_id=survey.id, due_at=now)
+            for survey in surveys
+        ],
         now,
     )
 

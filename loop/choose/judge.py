@@ -86,8 +86,6 @@ def judge(rules: Rules, person: Candidate, room: Room) -> tuple[Reason, datetime
     """Return whether a customer is asked now; if not, why, and when it is their turn again."""
     if (reason := _unreachable(person)) is not None:
         return reason, None
-    if person.open_survey:
-        return Reason.OPEN_SURVEY, None
     if (again := _rests_until(rules, person)) is not None:
         return again
     if not drawn(rules, person):
@@ -112,8 +110,10 @@ def _unreachable(person: Candidate) -> Reason | None:
     return Reason.BOUNCED if person.bounced else None
 
 
-def _rests_until(rules: Rules, person: Candidate) -> tuple[Reason, datetime] | None:
-    """Return the clock that is not over yet, the longest where there are two."""
+def _rests_until(rules: Rules, person: Candidate) -> tuple[Reason, datetime | None] | None:
+    """Return what they wait for: an open survey, or the longest clock that is not over yet."""
+    if person.open_survey:
+        return Reason.OPEN_SURVEY, None
     waits = []
     if person.asked_at is not None:
         waits.append((person.asked_at + timedelta(days=rules.ask.rest_days), Reason.RESTING))
@@ -130,7 +130,7 @@ def drawn(rules: Rules, person: Candidate) -> bool:
     turn = person.trigger_id or int(rules.now.timestamp() / rules.program.every.total_seconds())
     words = f"{rules.ask.seed}:{rules.name}:{person.customer_id}:{turn}"
     lot = int.from_bytes(hashlib.sha256(words.encode()).digest()[: HASHED_BITS // 8], "big")
-    return lot < rules.program.sample * 2**HASHED_BITS
+    return lot < int(rules.program.sample * (1 << HASHED_BITS))
 
 
 @lru_cache(maxsize=65536)

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, func, select
+from sqlalchemy import Select, and_, func, select
 from sqlmodel import Session, col
 
 from loop.app import App
 from loop.choose.judge import Candidate, Room, Rules
 from loop.config import Program
-from loop.models import Account, Contact, Customer, Owner, Suppression, Survey, Trigger
+from loop.models import Account, Contact, Customer, Instant, Owner, Suppression, Survey, Trigger
 from loop.states import OPEN
 from loop.store import chunks
 
@@ -45,7 +45,7 @@ def room(app: App) -> Room:
         return Room(
             today=app.config.ask.per_day_max - (today or 0),
             per_account=app.config.ask.per_account_max,
-            account=Counter(dict(accounts.tuples().all())),
+            account=Counter(dict(accounts.all())),
         )
 
 
@@ -64,15 +64,13 @@ def candidates(app: App, rules: Rules) -> Iterator[Candidate]:
 
 
 def _clocks(session: Session, program: str) -> Clocks:
-    newest = func.max(col(Survey.chosen_at), type_=col(Survey.chosen_at).type)
+    newest = func.max(col(Survey.chosen_at), type_=Instant)
     each = select(col(Survey.customer_id), newest).group_by(col(Survey.customer_id))
     still = select(col(Survey.customer_id)).where(col(Survey.stage).in_(OPEN))
     connection = session.connection()
     return Clocks(
-        any_program=dict(connection.execute(each).tuples().all()),
-        this_program=dict(
-            connection.execute(each.where(col(Survey.program) == program)).tuples().all()
-        ),
+        any_program=dict(connection.execute(each).all()),
+        this_program=dict(connection.execute(each.where(col(Survey.program) == program)).all()),
         open=set(connection.execute(still).scalars()),
     )
 
@@ -88,8 +86,8 @@ def _clocked(person: Candidate, clocks: Clocks) -> Candidate:
     )
 
 
-def _triggers(session: Session, rules: Rules) -> dict[str, Row[Any]]:
-    """Return the newest event of each customer that is ripe and has set nothing off yet."""
+def _triggers(session: Session, rules: Rules) -> dict[str, tuple[str, str]]:
+    """Return the contact and the newest ripe event of each customer that has set nothing off."""
     ripe = rules.now - timedelta(hours=rules.program.delay_hours)
     stale = rules.now - timedelta(days=rules.program.expires_days)
     found = session.connection().execute(
@@ -104,11 +102,11 @@ def _triggers(session: Session, rules: Rules) -> dict[str, Row[Any]]:
         )
         .order_by(col(Trigger.at), col(Trigger.id))
     )
-    return {row[0]: row for row in found}
+    return {customer: (contact, trigger) for customer, contact, trigger in found}
 
 
-def _set_off(person: Candidate, trigger: Row[Any]) -> Candidate:
-    return replace(person, contact_id=trigger[1], trigger_id=trigger[2])
+def _set_off(person: Candidate, event: tuple[str, str]) -> Candidate:
+    return replace(person, contact_id=event[0], trigger_id=event[1])
 
 
 def _rows(app: App, session: Session, only: Sequence[str] | None) -> Iterator[Candidate]:
@@ -133,7 +131,7 @@ def _rows(app: App, session: Session, only: Sequence[str] | None) -> Iterator[Ca
         )
 
 
-def _contacts() -> Select[Any]:
+def _contacts() -> Select[*tuple[Any, ...]]:
     return (
         select(
             col(Contact.customer_id),
@@ -165,13 +163,16 @@ def snapshots(
     made: dict[str, dict[str, str]] = {}
     by_contact = {person.contact_id: person for person in chosen}
     for some in chunks(list(by_contact)):
-        for contact, account, owner in session.connection().execute(
+        for contact_id, account, owner in session.connection().execute(
             select(col(Contact.id), col(Account.name), col(Owner.name))
             .outerjoin(Account, col(Account.id) == col(Contact.account_id))
             .outerjoin(Owner, and_(col(Owner.id) == col(Contact.owner_id), col(Owner.active)))
             .where(col(Contact.id).in_(some))
         ):
-            made[by_contact[contact].customer_id] = {"account": account or "", "owner": owner or ""}
+            made[by_contact[contact_id].customer_id] = {
+                "account": account or "",
+                "owner": owner or "",
+            }
     for contact in _contact_rows(session, list(by_contact)):
         made[by_contact[contact.id].customer_id] |= {
             "first_name": contact.first_name,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import and_, literal_column, select, update
+from sqlalchemy import Select, and_, literal_column, select, update
 from sqlmodel import Session, col
 
 from loop.app import App
@@ -16,14 +16,22 @@ LEASE: Final = timedelta(minutes=10)
 """Longer than any call may take: the transport's time-outs are far below it."""
 
 
-def claim(app: App, lane: str, size: int) -> Sequence[Effect]:
-    """Claim up to `size` effects that are due.
+def claim(app: App, lane: str, size: int, only: Kind | None = None) -> Sequence[Effect]:
+    """Claim up to `size` effects that are due; none are returned only where none is due.
 
     A mail to somebody who has left, or whose survey is over, is settled here and not claimed:
     nothing can come between this look and the claim.
     """
+    while found := _claim(app, lane, size, only):
+        if claimed := [effect for effect in found if effect.state is EffectState.CLAIMED]:
+            return claimed
+    return ()
+
+
+def _claim(app: App, lane: str, size: int, only: Kind | None) -> Sequence[Effect]:
+    """Claim or settle the next effects; return both."""
     with app.store.write() as session:
-        found = _due(app, session, lane, size)
+        found = session.scalars(_due(app, lane, only).limit(size)).all()
         stopped = _stopped(app, session, found)
         now = app.now()
         for effect in found:
@@ -34,20 +42,19 @@ def claim(app: App, lane: str, size: int) -> Sequence[Effect]:
             else:
                 effect.settled_at = now
         session.add_all(found)
-    return [effect for effect in found if effect.state is EffectState.CLAIMED]
+    return found
 
 
-def _due(app: App, session: Session, lane: str, size: int) -> Sequence[Effect]:
+def _due(app: App, lane: str, only: Kind | None) -> Select[tuple[Effect]]:
     query = (
         select(Effect)
         # the word itself, not a parameter: only so is the partial index used
         .where(literal_column("effect.state") == literal_column("'due'"))
         .where(col(Effect.lane) == lane, col(Effect.due_at) <= app.now())
         .order_by(col(Effect.due_at), col(Effect.account_id), col(Effect.id))
-        .limit(size)
         .with_for_update(skip_locked=True)
     )
-    return session.scalars(query).all()
+    return query if only is None else query.where(col(Effect.kind) == only)
 
 
 def _stopped(app: App, session: Session, found: Sequence[Effect]) -> dict[str, EffectState]:

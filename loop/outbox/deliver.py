@@ -1,7 +1,8 @@
 """Drains a lane: batches are the unit of a call, single effects the unit of an outcome."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,23 +47,49 @@ class Handler:
 Handlers = Mapping[Kind, Handler]
 
 
+@dataclass(frozen=True)
+class Batch:
+    """A batch was delivered."""
+
+    settled: int
+    stopped: ConnectorError | None = None
+    """Why the lane stops here: the call failed as a whole."""
+
+
 def drain(app: App, lane: str, handlers: Handlers) -> int:
     """Deliver what is due in a lane, batch after batch; return how many effects were settled.
 
     Stops where the service as a whole does not answer, and leaves the rest due.
     """
+    return sum(batch.settled for batch in batches(app, lane, handlers))
+
+
+def batches(
+    app: App,
+    lane: str,
+    handlers: Handlers,
+    *,
+    only: Kind | None = None,
+    at_most: int | None = None,
+) -> Iterator[Batch]:
+    """Deliver what is due in a lane, as `drain` does, and tell of each batch.
+
+    `only` leaves other kinds where they are; `at_most` is how many effects are claimed in all.
+    """
     service = lane.partition(".")[0]
     caller = app.mailer if service == MAIL else app.crms.get(service)
-    if caller is None:
-        return 0
-    settled = 0
-    while batch := claim(app, lane, caller.batch):
-        results = _deliver(app, lane, batch, handlers)
+    left = sys.maxsize if at_most is None else at_most
+    while caller is not None and left > 0 and not app.stopping.is_set():
+        claimed = claim(app, lane, min(caller.batch, left), only)
+        if not claimed:
+            return
+        results = _deliver(app, lane, claimed, handlers)
         record(app, results, handlers)
-        settled += len(results)
-        if any(result.stops for result in results):
-            break
-    return settled
+        left -= len(results)
+        stopped = next((result.outcome.error for result in results if result.stops), None)
+        yield Batch(len(results), stopped)
+        if stopped is not None:
+            return
 
 
 def _deliver(app: App, lane: str, batch: Sequence[Effect], handlers: Handlers) -> list[Result]:

@@ -50,8 +50,8 @@ def owe(session: Session, effects: Iterable[Owed], now: datetime) -> None:
     statement = insert_for(session, Effect)
     effects_table = table(Effect)
     was = effects_table.c.state
-    mail = effects_table.c.kind.in_([*MAIL_KINDS])
-    sent = was.in_([EffectState.DONE, EffectState.UNKNOWN])
+    mail = effects_table.c.lane == lane(MAIL, Kind.ASK)
+    sent = (was == EffectState.DONE) | (was == EffectState.UNKNOWN)
     stays = (was == EffectState.CLAIMED) | (mail & sent)
     again = {
         "state": case((stays, was), else_=str(EffectState.DUE)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlmodel import Session, col
 
 from connectors.errors import ConnectorError, Doubtful, Unauthorized, Unavailable
@@ -14,6 +14,7 @@ from connectors.ports import Outcome
 from loop.app import App
 from loop.models import Effect
 from loop.states import EFFECT, MAIL_KINDS, EffectState, Kind, check
+from loop.store import chunks, table
 
 if TYPE_CHECKING:
     from loop.outbox.deliver import Handler
@@ -71,14 +72,12 @@ def _record_one(app: App, session: Session, result: Result, handlers: Handlers) 
         _put_off(app, effect, error, result)
     else:
         _refused(app, session, effect, error, handlers)
-    if effect.version != result.effect.version and effect.state is not EffectState.UNKNOWN:
+    if effect.version != result.effect.version:
         _due_again(app, effect)
     session.add(effect)
 
 
-def _done(
-    app: App, session: Session, effect: Effect, result: Result, handlers: Handlers
-) -> None:
+def _done(app: App, session: Session, effect: Effect, result: Result, handlers: Handlers) -> None:
     effect.remote_id = result.outcome.remote_id or effect.remote_id
     _end(effect, EffectState.DONE, "", app.now())
     if (done := handlers[effect.kind].done) is not None:
@@ -118,7 +117,7 @@ def _put_off(app: App, effect: Effect, error: ConnectorError, result: Result) ->
 
 def _wait(tries: int, asked_s: float | None) -> timedelta:
     """Return the wait before the next try: doubled each time, with jitter, or as asked for."""
-    doubled = min(WAIT_FIRST * 2 ** min(tries, 10), WAIT_MAX)
+    doubled = min(WAIT_FIRST * (1 << min(tries, 10)), WAIT_MAX)
     jittered = doubled * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret
     return max(jittered, timedelta(seconds=asked_s or 0))
 
@@ -159,6 +158,17 @@ def reap(app: App, *, all_claims: bool = False) -> int:
                 _postpone(effect, "the program stopped during the call", timedelta(), app.now())
             session.add(effect)
     return len(found)
+
+
+def proven(session: Session, keys: Sequence[str], now: datetime) -> None:
+    """Settle unknown mails that must have arrived: somebody has pressed a link in them."""
+    effects = table(Effect)
+    for some in chunks(keys):
+        session.connection().execute(
+            update(effects)
+            .where(effects.c.key.in_(some), effects.c.state == EffectState.UNKNOWN)
+            .values(state=EffectState.DONE, settled_at=now, problem="")
+        )
 
 
 def settle_unknown(

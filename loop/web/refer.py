@@ -63,9 +63,7 @@ def _problem(form: dict[str, str]) -> str:
     return "" if form.get("consent") else "Please tick the box so that we may write to you."
 
 
-def _page(
-    app: App, token: str, promoter: str, form: dict[str, str], error: str = ""
-) -> Response:
+def _page(app: App, token: str, promoter: str, form: dict[str, str], error: str = "") -> Response:
     company = app.config.company
     words: dict[str, Any] = {name: form.get(name, "") for name in FIELDS}
     words |= {

