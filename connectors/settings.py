@@ -1,7 +1,7 @@
 """What the settings of all connectors have in common."""
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -38,10 +38,6 @@ class Settings(BaseModel):
                 raise ValueError(message)
             filled[name] = _read(of_file, Path(str(filled[of_file])))
         return filled
-
-    def with_changes(self, **changes: Any) -> Self:  # noqa: ANN401 - any field
-        """Return these settings with some changed, validated anew."""
-        return type(self).model_validate({**self.model_dump(exclude_unset=True), **changes})
 
 
 def _read(setting: str, path: Path) -> str:

@@ -126,7 +126,7 @@ def failing(service: Service, mailer: SendGrid, **fault: object) -> Exception | 
 
 
 @pytest.mark.parametrize(
-    ("status", "family"),
+    "status, family",
     [
         (302, Unavailable),
         (400, Refused),
@@ -456,7 +456,7 @@ def test_copies_of_an_event_have_one_id_even_under_another_of_the_providers(
 
 
 @pytest.mark.parametrize(
-    ("changes", "kind", "permanent"),
+    "changes, kind, permanent",
     [
         ({"event": "bounce", "type": "bounce"}, "bounced", True),
         ({"event": "bounce", "type": "blocked", "status": "5.2.2"}, "bounced", False),

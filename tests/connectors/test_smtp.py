@@ -180,7 +180,7 @@ def test_a_server_that_hangs_up_after_some_mails_is_called_again(
 
 @pytest.mark.parametrize("step", ["mail_says", "rcpt_says", "data_says"])
 @pytest.mark.parametrize(
-    ("says", "family"),
+    "says, family",
     [
         ("450 4.2.0 greylisted", Unavailable),
         ("452 4.2.2 full", Unavailable),
