@@ -10,6 +10,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -35,6 +37,8 @@ READ_TIMEOUT_S: Final = 60.0
 POOL: Final = 16
 TRIES_WHERE_HARMLESS: Final = 3
 HARMLESS: Final = frozenset({"GET", "HEAD"})
+CLOCK_SKEW_S: Final[dict[str, float]] = {}
+"""How far our clock was ahead of each service's at its newest answer."""
 NEVER_LEFT: Final = (ConnectTimeoutError, NewConnectionError, ProxyError, SSLError)
 
 
@@ -94,7 +98,6 @@ class Wire:
         self.service = service
         self.origin = origin.rstrip("/")
         self.budget = budget
-        self.clock_skew_s: float | None = None
         self._pool = urllib3.PoolManager(
             maxsize=POOL,
             block=True,
@@ -121,17 +124,28 @@ class Wire:
             if self.budget is not None:
                 self.budget.spend(self.service)
             try:
-                return self._pool.request(
+                answer = self._pool.request(
                     method, self._there(url), body=body, headers=headers, redirect=False
                 )
             except HTTPError as error:
                 if left == 0:
                     raise self._told(method, error) from None
+            else:
+                self._hold_clocks(answer.headers)
+                return answer
         raise AssertionError  # the last try returned or raised
 
     def close(self) -> None:
         """Close the connections."""
         self._pool.clear()
+
+    def _hold_clocks(self, headers: Mapping[str, str]) -> None:
+        """Note how far our clock is ahead of the service's (RFC 9110 section 6.6.1)."""
+        try:
+            theirs = parsedate_to_datetime(headers.get("Date", ""))
+            CLOCK_SKEW_S[self.service] = (datetime.now(UTC) - theirs).total_seconds()
+        except (TypeError, ValueError):
+            return  # no date, or none that says its zone
 
     def _there(self, url: str) -> str:
         if not self.origin:

@@ -49,7 +49,10 @@ def customers(app: App, *, only: str = "") -> Iterator[Pulled]:
     """
     for crm in app.crms.values():
         if only in {"", crm.name}:
-            yield from _all_of(app, crm)
+            for pulled in _all_of(app, crm):
+                yield pulled
+                if app.stopping.is_set():
+                    return
 
 
 def _all_of(app: App, crm: ports.Crm) -> Iterator[Pulled]:
@@ -57,8 +60,6 @@ def _all_of(app: App, crm: ports.Crm) -> Iterator[Pulled]:
         with app.store.write() as session:
             _keep_owners(session, crm.name, page)
         yield Pulled(crm.name, "owners", len(page.records), 0)
-        if app.stopping.is_set():
-            return
     yield from _since(app, crm, "accounts", crm.accounts, partial(_keep_accounts, app))
     yield from _since(app, crm, "contacts", crm.contacts, partial(_keep_contacts, app))
     yield from _since(app, crm, "triggers", crm.triggers, _keep_triggers)
@@ -86,8 +87,6 @@ def _since(
                     update=("value", "at"),
                 )
         yield Pulled(crm.name, records, len(page.records), len(page.gone) + len(page.merged))
-        if app.stopping.is_set():
-            return
 
 
 def _keep_owners(session: Session, crm: str, page: ports.Page[ports.Owner]) -> None:

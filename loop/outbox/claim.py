@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Select, and_, literal_column, select, update
 from sqlmodel import Session, col
@@ -45,7 +45,7 @@ def _claim(app: App, lane: str, size: int, only: Kind | None) -> Sequence[Effect
     return found
 
 
-def _due(app: App, lane: str, only: Kind | None) -> Select[tuple[Effect]]:
+def _due(app: App, lane: str, only: Kind | None) -> Select[Any]:
     query = (
         select(Effect)
         # the word itself, not a parameter: only so is the partial index used
