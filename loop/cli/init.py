@@ -11,11 +11,16 @@ from loop.cli import say
 from loop.cli.interview import SECRETS, Interview
 from loop.cli.say import CONFIG_PATH, ConfigPath, Yes
 
-_ALSO_ASKED: Final = {
-    "salesforce": ("instance_url", "login_url", "domain", "consumer_key", "username"),
-    "smtp": ("host", "port", "username", "user"),
+_WAYS_IN: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "salesforce": {
+        "secret": ("my_domain", "client_id", "client_secret"),
+        "key": ("my_domain", "client_id", "username", "private_key"),
+    },
+    "hubspot": {"token": ("access_token",)},
+    "sendgrid": {"key": ("api_key", "webhook_public_key")},
+    "smtp": {"password": ("host", "port", "username", "password")},
 }
-"""Settings that nearly everybody needs, beside those without a default and the secrets."""
+"""What to ask for, by the way in; of other connectors all secrets and what has no default."""
 
 Set = Annotated[
     list[str] | None,
@@ -120,21 +125,51 @@ def _rule(field: Any) -> Any:  # noqa: ANN401 - pydantic's
 
 
 def _connector(interview: Interview, type_: str) -> dict[str, Any]:
-    """Ask for what a connector cannot do without, and for its secrets."""
+    """Ask for what a connector cannot do without, its secrets among it."""
     from connectors import registry  # noqa: PLC0415 - quick start-up
 
     fields = registry.config_for(type_).model_fields
     settings: dict[str, Any] = {"type": type_}
-    for name, field in fields.items():
+    for name in _to_ask(interview, type_, fields):
+        field = fields[name]
         key, meaning = f"{type_}.{name}", field.description or name
         if f"{name}_file" in fields:
             settings |= interview.secret(type_, name, meaning)
-        elif name != "type" and (field.is_required() or name in _ALSO_ASKED.get(type_, ())):
-            default = "" if field.is_required() else str(field.default)
-            answer = interview.text(key, f"{key}: {meaning}", default, _rule(field))
-            if answer != default:
-                settings[name] = answer
+            continue
+        default = "" if field.is_required() else _plain_default(field)
+        answer = interview.text(key, f"{key}: {meaning}", default, _rule(field))
+        if answer != default:
+            settings[name] = answer
     return settings
+
+
+def _to_ask(interview: Interview, type_: str, fields: dict[str, Any]) -> list[str]:
+    """Return the settings of a connector to ask for."""
+    ways = _WAYS_IN.get(type_)
+    if ways is None:
+        return [
+            name
+            for name, field in fields.items()
+            if name != "type" and (field.is_required() or f"{name}_file" in fields)
+        ]
+    way = next(iter(ways))
+    if len(ways) > 1:
+        given = [each for each in ways if _fits(interview, type_, ways[each])]
+        way = (
+            given[0]
+            if given
+            else interview.one(f"{type_}.", f"{type_}: sign in with an app's", list(ways), way)
+        )
+    return [name for name in ways[way] if name in fields]
+
+
+def _fits(interview: Interview, type_: str, names: Sequence[str]) -> bool:
+    """Return whether a flag gave the secret of this way in."""
+    return bool({f"{type_}.{names[-1]}", f"{type_}.{names[-1]}_file"} & interview.given.keys())
+
+
+def _plain_default(field: Any) -> str:  # noqa: ANN401 - pydantic's
+    return str(field.default) if isinstance(field.default, str | int | float) else ""
 
 
 def _programs(interview: Interview) -> dict[str, Any]:

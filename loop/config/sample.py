@@ -33,10 +33,14 @@ company:
   name: Example Ltd
 crms:
   - type: salesforce
+    my_domain: example
+    client_id: replace-me
+    client_secret: replace-me # better in a file, as `client_secret_file: secrets/salesforce`
   - type: hubspot
-    access_token: replace-me # better in a file: `access_token_file: secrets/hubspot`
+    access_token: replace-me # better in a file, as `access_token_file: secrets/hubspot`
 mailer:
   type: sendgrid
+  api_key: replace-me # better in a file, as `api_key_file: secrets/sendgrid`
 programs:
   relationship: # every 90 days
     kind: relationship
