@@ -18,7 +18,10 @@ from loop.models import Answer, Contact, Effect, Referral, Signup, Survey, Visit
 from loop.outbox import Handler, Owed, Skip, owe
 from loop.states import REFERRAL, EffectState, Group, Kind, ReferralState
 
-CONSENT: Final = "I agree that {company} contacts me at this address about {product}."
+CONSENT: Final = (
+    "{company} may keep what I wrote here and write to me about {product}. "
+    "I can take this back at any time."
+)
 
 
 @dataclass(frozen=True, kw_only=True)

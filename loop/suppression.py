@@ -21,6 +21,9 @@ class Why(StrEnum):
     FORGOTTEN = "forgotten"
 
 
+OWN_WISH = (Why.UNSUBSCRIBED, Why.STOP)
+
+
 def suppress(session: Session, customer_ids: Sequence[str], why: Why, at: datetime) -> None:
     """Write to these people never again. It stands as soon as the transaction does."""
     for some in chunks(customer_ids):
@@ -41,7 +44,7 @@ def lift(session: Session, customer_id: str) -> None:
     listed = table(Suppression)
     session.connection().execute(
         delete(listed).where(
-            listed.c.address_hash == customer.address_hash, listed.c.reason == Why.UNSUBSCRIBED
+            listed.c.address_hash == customer.address_hash, listed.c.reason.in_(OWN_WISH)
         )
     )
 

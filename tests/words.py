@@ -48,6 +48,7 @@ PAGE: dict[str, Any] = {
     "until": "6 December 2026",
     "refer_url": "https://nps.example.com/r/t0ken",
     "promoter": "Ann",
+    "consent": "Example Ltd may keep what I wrote here and write to me about the Example.",
     "headline": "",
     "values": {},
     "errors": {},

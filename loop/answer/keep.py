@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlmodel import Session, col
@@ -20,7 +20,7 @@ from loop.store import chunks, table, upsert
 from loop.suppression import Why, suppress
 
 COMMENT_MAX: Final = 5000
-CHOOSE: Final = "Please choose a number from 0 to 10."
+Field = Literal["score", "comment"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +50,9 @@ class Gone:
 
 @dataclass(frozen=True)
 class Invalid:
-    """It cannot be kept as it is; `problem` says why, in the customer's words."""
+    """It cannot be kept as it is: the score or the comment is wrong."""
 
-    problem: str
+    field: Field
 
 
 @dataclass
@@ -104,8 +104,8 @@ def _take(app: App, batch: _Batch, survey: Survey | None, given: Given) -> Taken
     stopped = says_stop(comment)
     if stopped:
         batch.stopped.append(survey.customer_id)
-    if problem := _problem(given.score, comment, stopped=stopped):
-        return Invalid(problem)
+    if wrong := _wrong(given.score, comment, stopped=stopped):
+        return Invalid(wrong)
     if given.score is None:
         return Taken(survey_id=survey.id, group=None, stopped=True)
     if before is None or (before.score, before.comment) != (given.score, comment):
@@ -113,13 +113,16 @@ def _take(app: App, batch: _Batch, survey: Survey | None, given: Given) -> Taken
     return Taken(survey_id=survey.id, group=Group.of(given.score), stopped=stopped)
 
 
-def _problem(score: int | None, comment: str, *, stopped: bool) -> str:
-    """Say what is wrong with an answer. A lone STOP needs no score."""
+def _wrong(score: int | None, comment: str, *, stopped: bool) -> Field | None:
+    """Say which part of an answer is wrong: no whole number from 0 to 10, or too many words.
+
+    A lone STOP needs no score.
+    """
     if len(comment) > COMMENT_MAX:
-        return f"That is longer than {COMMENT_MAX} characters."
+        return "comment"
     if score is None:
-        return "" if stopped else CHOOSE
-    return "" if 0 <= score <= 10 else CHOOSE  # noqa: PLR2004 - the scale
+        return None if stopped else "score"
+    return None if 0 <= score <= 10 else "score"  # noqa: PLR2004 - the scale
 
 
 def _write(batch: _Batch, survey: Survey, before: Answer | None, given: Given) -> None:

@@ -50,7 +50,7 @@ def application(app: App) -> Starlette:
         exception_handlers={
             HTTPException: not_found,
             forms.TooLarge: too_large,
-            ValueError: unreadable,
+            forms.Unreadable: unreadable,
             Exception: failed,
         },
     )
@@ -60,7 +60,7 @@ def application(app: App) -> Starlette:
 
 def index(request: Request) -> Response:
     """Say what this is."""
-    return page(app_of(request), "index", {"title": "npsloop"})
+    return page(app_of(request), "index", {})
 
 
 def healthy(request: Request) -> Response:
@@ -79,18 +79,18 @@ def not_found(request: Request, error: Exception) -> Response:
 
 def too_large(request: Request, _error: Exception) -> Response:
     """Answer a form that is larger than any of ours."""
-    words = {"title": "That is too long", "problem": "That is longer than we can take."}
+    words = {"title": "That is too long", "message": "That is longer than we can take."}
     return page(app_of(request), "error", words, status=413)
 
 
 def unreadable(request: Request, _error: Exception) -> Response:
     """Answer a form that cannot be read."""
-    words = {"title": "We could not read that", "problem": "Please go back and send it again."}
+    words = {"title": "We could not read that", "message": "Please go back and send it again."}
     return page(app_of(request), "error", words, status=400)
 
 
 def failed(request: Request, error: Exception) -> Response:
     """Answer where we made a mistake; nobody is told that it is kept."""
     log.error("a page met a bug of ours", exc_info=error)
-    words = {"title": "Sorry", "problem": "Something went wrong with us. Please try again."}
+    words = {"title": "Sorry", "message": "Something went wrong with us. Please try again."}
     return page(app_of(request), "error", words, status=500)

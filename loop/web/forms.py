@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 BODY_MAX: Final = 65_536
@@ -15,19 +16,29 @@ class TooLarge(Exception):
     """Somebody posts more than any form of ours has."""
 
 
+class Unreadable(Exception):
+    """What somebody posts is no form."""
+
+
 async def fields(request: Request) -> Mapping[str, str]:
     """Return the form's fields, the last of a name where it comes twice.
 
-    RFC 8058 allows multipart as well as urlencoded. Raise `TooLarge`, or ValueError where it
-    cannot be read.
+    RFC 8058 allows multipart as well as urlencoded. Raise `TooLarge` or `Unreadable`.
     """
     if request.headers.get("content-type", URLENCODED).startswith("multipart/"):
-        if int(request.headers.get("content-length", BODY_MAX + 1)) > BODY_MAX:
+        length = request.headers.get("content-length", "")
+        if not length.isdigit() or int(length) > BODY_MAX:
             raise TooLarge
-        form = await request.form(max_files=0, max_fields=FIELDS_MAX)
+        try:
+            form = await request.form(max_files=0, max_fields=FIELDS_MAX)
+        except HTTPException:
+            raise Unreadable from None
         return {name: value for name, value in form.items() if isinstance(value, str)}
     text = (await body(request, BODY_MAX)).decode("utf-8", "replace")
-    return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX))
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX))
+    except ValueError:
+        raise Unreadable from None
 
 
 async def body(request: Request, limit: int) -> bytes:

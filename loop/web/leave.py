@@ -50,5 +50,4 @@ def _take(app: App, token: str, form: dict[str, str]) -> Response:
 
 def _page(app: App, token: str, *, left: bool) -> Response:
     name = "unsubscribed" if left else "unsubscribe"
-    title = "You are unsubscribed" if left else "Unsubscribe"
-    return page(app, name, {"title": title, "action": f"/l/{token}"})
+    return page(app, name, {"action": f"/l/{token}"})

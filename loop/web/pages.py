@@ -40,7 +40,7 @@ def page(
 
 def gone(app: App) -> HTMLResponse:
     """Return the page for a link that is unknown or over: the same for both."""
-    return page(app, "gone", {"title": "This link no longer works"}, status=GONE)
+    return page(app, "gone", {}, status=GONE)
 
 
 def stylesheet(request: Request) -> Response:

@@ -28,7 +28,7 @@ def show(request: Request) -> Response:
         if request.method == "GET":
             refer.visit(app, session, referral)
         promoter = refer.promoter(session, referral)
-    return _page(app, token, promoter, {})
+    return _page(app, token, promoter, {}, {})
 
 
 async def take(request: Request) -> Response:
@@ -44,35 +44,42 @@ def _take(app: App, token: str, form: dict[str, str]) -> Response:
         if referral is None:
             return gone(app)
         promoter = refer.promoter(session, referral)
-        if problem := _problem(form):
-            return _page(app, token, promoter, form, problem)
+        if errors := _errors(form):
+            return _page(app, token, promoter, form, errors)
         friend = Friend(**{name: form.get(name, "") for name in FIELDS})
         refer.join(app, session, referral, friend)
-    return page(app, "joined", {"title": "Thank you", "promoter": promoter})
+    return page(app, "joined", {"first_name": friend.first_name, "promoter": promoter})
 
 
-def _problem(form: dict[str, str]) -> str:
-    if not form.get("first_name", "").strip() or not form.get("last_name", "").strip():
-        return "Please tell us your first and last name."
-    if any(len(form.get(name, "")) > NAME_MAX for name in FIELDS[:3]):
-        return f"A name is at most {NAME_MAX} characters long."
+def _errors(form: dict[str, str]) -> dict[str, str]:
+    """Return what is wrong, by field."""
+    errors = {
+        name: f"Please fill this in, with at most {NAME_MAX} characters."
+        for name in ("first_name", "last_name")
+        if not 0 < len(form.get(name, "").strip()) <= NAME_MAX
+    }
+    if len(form.get("company", "")) > NAME_MAX:
+        errors["company"] = f"This is longer than {NAME_MAX} characters."
     try:
         validate_email(form.get("email", "").strip(), check_deliverability=False)
     except EmailNotValidError:
-        return "That does not look like an e-mail address."
-    return "" if form.get("consent") else "Please tick the box so that we may write to you."
+        errors["email"] = "This does not look like an e-mail address."
+    if not form.get("consent"):
+        errors["consent"] = "Please tick the box so that we may write to you."
+    return errors
 
 
-def _page(app: App, token: str, promoter: str, form: dict[str, str], error: str = "") -> Response:
+def _page(
+    app: App, token: str, promoter: str, form: dict[str, str], errors: dict[str, str]
+) -> Response:
     company = app.config.company
-    words: dict[str, Any] = {name: form.get(name, "") for name in FIELDS}
-    words |= {
-        "title": app.config.refer.headline or f"{promoter} recommends {company.name}",
+    words: dict[str, Any] = {
         "headline": app.config.refer.headline,
         "promoter": promoter,
         "product": company.product or company.name,
         "action": f"/r/{token}",
-        "consent_text": refer.consent(app),
-        "error": error,
+        "consent": refer.consent(app),
+        "values": {name: form.get(name, "") for name in FIELDS},
+        "errors": errors,
     }
-    return page(app, "referral", words, status=INVALID if error else 200)
+    return page(app, "referral", words, status=INVALID if errors else 200)

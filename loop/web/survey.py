@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from sqlalchemy import select
 from sqlmodel import Session, col
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -44,8 +45,10 @@ async def take(request: Request) -> Response:
             asked = answer.look(app, session, token)
         if asked is None:
             return gone(app)
-        return _question(app, token, asked, score=score, comment=comment, error=result.problem)
-    return RedirectResponse(f"/a/{token}/thanks", SEE_OTHER, headers=HEADERS)
+        return _question(app, token, asked, score=score, comment=comment, error=result.field)
+    away = f"/l/{app.keys.token(Purpose.LEAVE, result.survey_id)}"
+    to = away if result.stopped else f"/a/{token}/thanks"
+    return RedirectResponse(to, SEE_OTHER, headers=HEADERS)
 
 
 def thanks(request: Request) -> Response:
@@ -55,13 +58,18 @@ def thanks(request: Request) -> Response:
         asked = answer.look(app, session, token)
         if asked is None:
             return gone(app)
-        words = common(app, asked.survey) | {"title": "Thank you", "refer_url": ""}
         if asked.answer is None:
-            words |= {"group": "", "score": -1, "change_url": ""}
-        else:
-            group = Group.of(asked.answer.score)
-            words |= {"group": group, "score": asked.answer.score, "change_url": f"/a/{token}"}
-            words |= {"refer_url": _share(app, session, asked, group)}
+            return RedirectResponse(f"/a/{token}", SEE_OTHER, headers=HEADERS)
+        group = Group.of(asked.answer.score)
+        words = common(app, asked.survey) | {
+            "group": str(group),
+            "score": asked.answer.score,
+            "owner": asked.survey.snapshot["owner"],
+            "days": app.config.follow_up.due_business_days,
+            "change_url": f"/a/{token}",
+            "until": f"{asked.until:%Y-%m-%d}",
+            "refer_url": _share(app, session, asked, group),
+        }
     return page(app, "thanks", words, locale=asked.survey.snapshot["locale"])
 
 
@@ -69,8 +77,8 @@ def _share(app: App, session: Session, asked: Asked, group: Group) -> str:
     """Return the promoter's own link, where there is one."""
     if group is not Group.PROMOTER or not app.config.refer.enabled:
         return ""
-    query = session.query(Referral).filter(col(Referral.customer_id) == asked.survey.customer_id)
-    referral = query.first()
+    query = select(Referral).where(col(Referral.customer_id) == asked.survey.customer_id)
+    referral = session.scalars(query).first()
     return app.link(Purpose.REFER, referral.id) if referral else ""
 
 
@@ -78,13 +86,13 @@ def _question(app: App, token: str, asked: Asked, **shown: Any) -> Response:  # 
     before, survey = asked.answer, asked.survey
     score = shown.get("score")
     words = common(app, survey) | {
-        "title": "One question",
         "action": f"/a/{token}",
-        "score": score if score is not None else (before.score if before else -1),
+        "unsubscribe_url": app.link(Purpose.LEAVE, survey.id),
+        "score": score if score is not None else (before.score if before else ""),
         "comment": shown.get("comment", before.comment if before else ""),
         "error": shown.get("error", ""),
         "changing": before is not None,
-        "answered": before.score if before else -1,
+        "answered": before.score if before else "",
         "answered_on": f"{before.changed_at:%Y-%m-%d}" if before else "",
         "until": f"{asked.until:%Y-%m-%d}",
     }
