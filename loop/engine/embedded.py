@@ -22,7 +22,7 @@ log: Final = logging.getLogger(__name__)
 
 @contextmanager
 def running(app: App) -> Iterator[None]:
-    """Run the jobs until the block ends; then let the one at work finish."""
+    """Run the jobs until the block ends; then let each finish the page or batch in hand."""
     freed = reap(app, all_claims=True)
     if freed:
         log.warning("%d effects were claimed when the program last stopped", freed)
@@ -43,6 +43,7 @@ def running(app: App) -> Iterator[None]:
     try:
         yield
     finally:
+        app.stopping.set()
         clock.shutdown(wait=True)
 
 
