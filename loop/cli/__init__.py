@@ -6,7 +6,7 @@ Typer to import (the configuration, the database, a connector) is imported insid
 
 import typer
 
-from loop.cli import config, init
+from loop.cli import config, init, run
 from loop.cli.say import Loop
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ def npsloop() -> None:
 
 
 app.command()(init.init)
+app.command()(run.run)
 app.add_typer(config.app, name="config")
 
 

@@ -64,9 +64,10 @@ def show(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of the configuration, for editors."""
+    from loop.config import sample  # noqa: PLC0415 - quick start-up
     from loop.config.schema import schema as of_config  # noqa: PLC0415 - quick start-up
 
-    say.out(of_config(), as_json=True)
+    say.out(of_config(sample.types()), as_json=True)
 
 
 @app.command()

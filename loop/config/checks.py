@@ -130,6 +130,9 @@ def _model_for(reading: Reading, loc: Loc, type_: object) -> type[BaseModel] | N
 def _tell(reading: Reading, loc: Loc, error: ErrorDetails, model: type[BaseModel]) -> None:
     """Note a mistake that pydantic found, with a word on how to mend it."""
     problem = error["msg"].removeprefix("Value error, ")
+    named, colon, rest = problem.partition(": ")
+    if colon and not error["loc"] and named in model.model_fields:
+        loc, problem = (*loc, named), rest  # told by the model as a whole, of one setting
     reading.tell(loc, problem, _hint(loc, error, model))
 
 

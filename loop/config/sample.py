@@ -155,7 +155,11 @@ def _connectors(name: str, field: FieldInfo, live: Live, of: Sequence[str]) -> I
 def _help(text: str | None, indent: str = "", off: str = "") -> Iterator[str]:
     mark = f"{off}{indent}# "
     yield from textwrap.wrap(
-        text or "", WIDTH, initial_indent=mark, subsequent_indent=mark, break_on_hyphens=False
+        " ".join((text or "").split()),
+        WIDTH,
+        initial_indent=mark,
+        subsequent_indent=mark,
+        break_on_hyphens=False,
     )
 
 

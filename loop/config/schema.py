@@ -11,10 +11,9 @@ from loop.config.tree import Config
 _TITLE: Final = "npsloop's configuration"
 
 
-def schema(types: Iterable[str] | None = None) -> dict[str, Any]:
-    """Return the schema, with the settings of these types of connector; all there are if None."""
-    chosen = registry.types() if types is None else sorted(types)
-    models = {type_: registry.config_for(type_) for type_ in chosen}
+def schema(types: Iterable[str]) -> dict[str, Any]:
+    """Return the schema, with the settings of these types of connector."""
+    models = {type_: registry.config_for(type_) for type_ in sorted(types)}
     refs, whole = models_json_schema(
         [(Config, "validation"), *((model, "validation") for model in models.values())],
         title=_TITLE,
