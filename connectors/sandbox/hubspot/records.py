@@ -140,11 +140,14 @@ class Links:
         return self._links.get((record.type, record.id, type_), {})
 
     def shown(self, record: Record, type_: str) -> Iterator[dict[str, str]]:
-        """Give the associations as a record's page shows them: a primary one twice."""
+        """Give the associations as a record's page shows them.
+
+        Between contacts and companies a primary one is there twice, once without its label.
+        """
         name = f"{TYPES[record.type][0]}_to_{TYPES[type_][0]}"
+        primary = PRIMARY.get((record.type, type_))
         for id_, types in sorted(self.of(record, type_).items(), key=lambda link: int(link[0])):
-            if PRIMARY.get((record.type, type_)) in types:
+            if primary is None or primary in types:
                 yield {"id": id_, "type": name}
+            if primary is not None:
                 yield {"id": id_, "type": f"{name}_unlabeled"}
-            else:
-                yield {"id": id_, "type": name}

@@ -17,6 +17,7 @@ from connectors.sandbox.hubspot.schema import TYPES, Schema, stamp, type_named
 FIRST_ID: Final = {type_: (n + 1) * 10_000_000_001 for n, type_ in enumerate(TYPES)}
 FIRST_OWNER: Final = 70_001
 CLOSED_STAGE: Final = "4"
+SEARCHES: Final = 5
 
 
 class State:
@@ -52,7 +53,7 @@ class State:
     @rate.setter
     def rate(self, calls: int | None) -> None:
         self.limits.rate.calls = calls
-        self.limits.search.calls = None if calls is None else 5
+        self.limits.search.calls = None if calls is None else SEARCHES
 
     def add_owner(self, first_name: str, last_name: str, email: str, *, active: bool = True) -> str:
         """Add a user and return the id."""
