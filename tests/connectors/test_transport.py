@@ -15,8 +15,8 @@ from starlette.routing import Route
 
 from connectors.errors import Doubtful, Refused, Unauthorized, Unavailable, error_for
 from connectors.sandbox.faults import Fault, Faults, Kind
-from connectors.sandbox.server import running
 from connectors.transport import Budget, Wire, retry_after_s, session
+from tests.stage import Stage, built
 
 
 @dataclass
@@ -44,13 +44,18 @@ class Service:
         self.faults.add(Fault(**fault))  # type: ignore[arg-type]
 
 
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    with built() as stage:
+        yield stage
+
+
 @pytest.fixture
-def service() -> Iterator[Service]:
+def service(stage: Stage) -> Iterator[Service]:
     made = Service()
     methods = ["GET", "POST", "PATCH", "DELETE"]
     made.faults = Faults(Starlette(routes=[Route("/{rest:path}", made.answer, methods=methods)]))
-    with running(made.faults) as url:
-        made.url = url
+    with stage.playing(made.faults) as made.url:
         yield made
 
 

@@ -1,70 +1,35 @@
-"""The sandbox is as strict as SendGrid, and the unmodified library does not notice."""
+"""The sandbox takes mail as strictly as SendGrid, and the unmodified library does not notice."""
 
-import base64
-import threading
-import time
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import orjson
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_der_public_key
-from python_http_client.exceptions import BadRequestsError, ForbiddenError, UnauthorizedError
+from python_http_client.exceptions import ForbiddenError, UnauthorizedError
 from sendgrid import SendGridAPIClient
-from sendgrid.helpers.eventwebhook import EventWebhook
 from sendgrid.helpers.mail import Mail as LibraryMail
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
-from connectors.sandbox.faults import Fault, Kind
 from connectors.sandbox.sendgrid import SendGridSandbox
-from connectors.sandbox.server import running
 from connectors.transport import Wire
+from tests.sandbox.sendgrid_account import objection, request
+from tests.stage import Stage, built
 
 
-class Receiver:
-    """A webhook that may be down."""
-
-    def __init__(self) -> None:
-        self.posts: list[tuple[dict[str, str], bytes]] = []
-        self.down = False
-        self.turned_away = 0
-        self.url = ""
-
-    async def take(self, request: Request) -> Response:
-        body = await request.body()
-        if self.down:
-            self.turned_away += 1
-            return Response(status_code=503)
-        self.posts.append((dict(request.headers), body))
-        return Response(status_code=204)
-
-    def events(self) -> list[dict[str, Any]]:
-        return [event for _, body in self.posts for event in orjson.loads(body)]
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    with built() as stage:
+        yield stage
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    with running(Starlette(routes=[Route("/events", made.take, methods=["POST"])])) as url:
-        made.url = f"{url}/events"
-        yield made
-
-
-@pytest.fixture
-def sandbox(receiver: Receiver) -> Iterator[SendGridSandbox]:
-    with SendGridSandbox(seed=7, webhook=receiver.url) as sandbox:
+def sandbox() -> Iterator[SendGridSandbox]:
+    with SendGridSandbox(seed=7) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
-def url(sandbox: SendGridSandbox) -> Iterator[str]:
-    with running(sandbox.application) as url:
+def url(sandbox: SendGridSandbox, stage: Stage) -> Iterator[str]:
+    with stage.playing(sandbox.application) as url:
         yield url
 
 
@@ -73,22 +38,6 @@ def library(sandbox: SendGridSandbox, url: str) -> SendGridAPIClient:
     client = SendGridAPIClient(sandbox.api_key, host=url)
     client.client.timeout = 10
     return client
-
-
-def request(to: str = "ann@example.com", **changes: object) -> dict[str, Any]:
-    made = {
-        "personalizations": [{"to": [{"email": to}], "custom_args": {"npsloop_key": "m-1"}}],
-        "from": {"email": "feedback@example.com"},
-        "subject": "How likely?",
-        "content": [{"type": "text/plain", "value": "0 to 10"}],
-    }
-    return {name: value for name, value in (made | changes).items() if value is not None}
-
-
-def objection(library: SendGridAPIClient, body: dict[str, Any]) -> dict[str, Any]:
-    with pytest.raises(BadRequestsError) as caught:
-        library.send(body)
-    return orjson.loads(caught.value.body)["errors"][0]
 
 
 # Taking mail
@@ -230,7 +179,6 @@ def test_one_bad_address_or_one_that_comes_twice_spoils_all(
 def test_a_thousand_mails_go_in_one_request_and_no_more(
     library: SendGridAPIClient, sandbox: SendGridSandbox
 ) -> None:
-    sandbox.webhook = None
     many = [{"to": [{"email": f"c{n}@example.com"}]} for n in range(1001)]
 
     library.send(request(personalizations=many[:1000]))
@@ -283,6 +231,7 @@ def test_scopes_senders_and_the_webhooks_key_can_be_seen(
     scopes = orjson.loads(library.client.scopes.get().body)["scopes"]
     senders = orjson.loads(library.client.verified_senders.get().body)["results"]
     domains = orjson.loads(library.client.whitelabel.domains.get().body)
+    sandbox.webhook = "http://127.0.0.1:9/events"
     webhooks = library.client.user.webhooks.event.settings
     [webhook] = orjson.loads(webhooks.all.get().body)["webhooks"]
     key = orjson.loads(webhooks.signed._(webhook["id"]).get().body)["public_key"]
@@ -294,7 +243,7 @@ def test_scopes_senders_and_the_webhooks_key_can_be_seen(
 
 
 def test_who_bounced_stands_on_a_list_and_gets_no_more(
-    library: SendGridAPIClient, sandbox: SendGridSandbox, receiver: Receiver
+    library: SendGridAPIClient, sandbox: SendGridSandbox
 ) -> None:
     library.send(request("bounce.bob@example.com"))
     library.send(request("bounce.bob@example.com"))
@@ -332,182 +281,3 @@ def test_there_is_nothing_else(url: str, sandbox: SendGridSandbox, path: str) ->
 
     assert answer.status in {404, 405}
     assert "errors" in answer.json()
-
-
-# Events
-
-
-def test_events_are_signed_as_the_library_checks_it(
-    library: SendGridAPIClient, sandbox: SendGridSandbox, receiver: Receiver
-) -> None:
-    library.send(request())
-    assert sandbox.flush()
-
-    key = load_der_public_key(base64.b64decode(sandbox.public_key))
-    assert isinstance(key, ec.EllipticCurvePublicKey)
-    assert receiver.posts
-    for headers, body in receiver.posts:
-        signature = headers["x-twilio-email-event-webhook-signature"]
-        timestamp = headers["x-twilio-email-event-webhook-timestamp"]
-        assert EventWebhook(sandbox.public_key).verify_signature(
-            body.decode(), signature, timestamp
-        )
-        key.verify(base64.b64decode(signature), timestamp.encode() + body, ec.ECDSA(SHA256()))
-        assert body.startswith(b"[{")
-        assert body.endswith(b"}]\r\n")
-        assert not set(b"<>&") & set(body)
-
-
-def test_custom_arguments_stand_in_the_event_and_never_in_place_of_its_own_fields(
-    library: SendGridAPIClient, sandbox: SendGridSandbox, receiver: Receiver
-) -> None:
-    args = {"npsloop_key": "m<1>", "event": "click", "email": "eve@example.com"}
-    library.send(
-        request(personalizations=[{"to": [{"email": "ann@example.com"}], "custom_args": args}])
-    )
-    sandbox.flush()
-
-    event = receiver.events()[0]
-    assert event["npsloop_key"] == "m<1>"
-    assert (event["event"], event["email"]) == ("processed", "ann@example.com")
-    assert event["sg_message_id"].startswith(sandbox.state.inbox[0].id + ".")
-
-
-def test_what_readers_do_is_told(
-    library: SendGridAPIClient, sandbox: SendGridSandbox, receiver: Receiver
-) -> None:
-    library.send(request())
-    [mail] = sandbox.state.inbox
-    sandbox.state.open(mail, by_machine=True)
-    sandbox.state.click(mail, "https://nps.example/s/1")
-    sandbox.state.unsubscribe(mail)
-    sandbox.state.complain(mail)
-    library.send(request())
-    sandbox.flush()
-
-    told = {event["event"]: event for event in receiver.events()}
-    assert set(told) == {
-        "processed", "delivered", "open", "click", "unsubscribe", "spamreport", "dropped"
-    }  # fmt: skip
-    assert told["open"]["sg_machine_open"]
-    assert told["click"]["url"] == "https://nps.example/s/1"
-    assert told["dropped"]["reason"] == "Spam Reporting Address"
-
-
-def test_some_events_come_twice_or_late_and_none_is_lost(
-    sandbox: SendGridSandbox, receiver: Receiver
-) -> None:
-    for n in range(300):
-        sandbox.state.accept(request(f"c{n}@example.com"))
-    assert sandbox.flush()
-
-    told = [(event["email"], event["event"]) for event in receiver.events()]
-    ids = [event["sg_event_id"] for event in receiver.events()]
-    assert set(told) == {
-        (f"c{n}@example.com", name) for n in range(300) for name in ("processed", "delivered")
-    }
-    assert 600 < len(told) < 700
-    assert len(set(told)) < len(set(ids)) < len(ids)
-    firsts = [told.index((f"c{n}@example.com", "processed")) for n in range(300)]
-    assert any(after < first for first, after in pairwise(firsts))
-
-
-def test_a_receiver_that_is_down_gets_its_events_later(
-    sandbox: SendGridSandbox, receiver: Receiver
-) -> None:
-    receiver.down = True
-    sandbox.state.accept(request())
-    assert not sandbox.flush(timeout_s=0.5)
-    receiver.down = False
-
-    assert sandbox.flush()
-    assert receiver.turned_away >= 1
-    assert {event["event"] for event in receiver.events()} >= {"processed", "delivered"}
-
-
-def test_without_a_webhook_events_are_lost_and_nothing_waits() -> None:
-    with SendGridSandbox() as sandbox:
-        sandbox.state.accept(request())
-
-        assert sandbox.flush(timeout_s=0.1)
-        assert sandbox.state.counts()["delivered"] == 1
-
-
-def test_closing_waits_for_nobody() -> None:
-    sandbox = SendGridSandbox(webhook="http://127.0.0.1:9/events")
-    sandbox.state.accept(request())
-    begun = time.monotonic()
-
-    sandbox.close()
-
-    assert time.monotonic() - begun < 2
-    assert "webhook" not in [thread.name for thread in threading.enumerate()]
-
-
-def test_the_same_seed_gives_the_same_ids() -> None:
-    ids = []
-    for _ in range(2):
-        with SendGridSandbox(seed=3) as sandbox:
-            ids.append((sandbox.api_key, sandbox.state.accept(request())))
-
-    assert ids[0] == ids[1]
-
-
-def test_it_breaks_on_demand(library: SendGridAPIClient, sandbox: SendGridSandbox) -> None:
-    body = b'{"errors": [{"message": "try later", "field": null, "help": null}]}'
-    sandbox.faults.add(Fault(kind=Kind.LIED, status=500, body=body, times=1))
-
-    with pytest.raises(Exception, match="500"):
-        library.send(request())
-
-    assert len(sandbox.state.inbox) == 1
-    assert library.send(request()).status_code == 202
-
-
-# Pages
-
-HOSTILE = "<script>alert(1)</script>\"'&"
-
-
-def test_the_outbox_shows_each_mail(url: str, sandbox: SendGridSandbox) -> None:
-    empty = Wire("t").request("GET", url).data.decode()
-    sandbox.state.accept(request(subject="How likely?"))
-    shown = Wire("t").request("GET", url).data.decode()
-
-    assert "No mail yet." in empty
-    assert "How likely?" in shown
-    assert 'href="/mail/1"' in shown
-
-
-def test_any_text_is_harmless_on_the_pages(url: str, sandbox: SendGridSandbox) -> None:
-    sandbox.state.accept(
-        request(
-            subject=HOSTILE,
-            content=[
-                {"type": "text/plain", "value": HOSTILE},
-                {"type": "text/html", "value": HOSTILE},
-            ],
-            personalizations=[
-                {
-                    "to": [{"email": "ann@example.com", "name": HOSTILE}],
-                    "headers": {"X-A": HOSTILE},
-                    "custom_args": {HOSTILE: HOSTILE},
-                }
-            ],
-        )
-    )
-    outbox, mail = (Wire("t").request("GET", url + path) for path in ("/", "/mail/1"))
-    html = Wire("t").request("GET", f"{url}/mail/1/html")
-
-    for page in (outbox, mail):
-        assert "<script" not in page.data.decode()
-        assert "script-src" not in page.headers["Content-Security-Policy"]
-        assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
-    assert html.data.decode() == HOSTILE
-    assert "sandbox" in html.headers["Content-Security-Policy"]
-    assert "allow-scripts" not in html.headers["Content-Security-Policy"]
-
-
-@pytest.mark.parametrize("path", ["/mail/0", "/mail/1", "/mail/9/html"])
-def test_a_mail_that_is_not_there_is_told(url: str, path: str) -> None:
-    assert Wire("t").request("GET", url + path).status == 404

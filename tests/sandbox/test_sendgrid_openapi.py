@@ -24,9 +24,9 @@ from openapi_core.testing import MockRequest, MockResponse
 
 from connectors.ports import Mail
 from connectors.sandbox.sendgrid import SendGridSandbox
-from connectors.sandbox.server import running
 from connectors.sendgrid import SendGrid, SendGridConfig, request_for
 from connectors.transport import Wire
+from tests.stage import Stage, built
 
 SPECS = Path(__file__).parents[3] / "shared/specs/sendgrid"
 HOST = "https://api.sendgrid.com"
@@ -97,9 +97,15 @@ class Service(NamedTuple):
     url: str
 
 
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    with built() as stage:
+        yield stage
+
+
 @pytest.fixture
-def service() -> Iterator[Service]:
-    with SendGridSandbox() as sandbox, running(sandbox.application) as url:
+def service(stage: Stage) -> Iterator[Service]:
+    with SendGridSandbox() as sandbox, stage.playing(sandbox.application) as url:
         yield Service(sandbox, url)
 
 
