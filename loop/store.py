@@ -14,7 +14,7 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlmodel import Session, SQLModel
@@ -72,6 +72,10 @@ class Store:
         if now != head:
             message = f"the database is at {now or 'nothing'}, not at {head}: npsloop db upgrade"
             raise Outdated(message)
+
+    def empty(self) -> bool:
+        """Tell whether there is nothing in the database, not even our tables."""
+        return not inspect(self.engine).get_table_names()
 
     def backup(self, to: Path) -> None:
         """Copy a SQLite database while it is in use. Raise OSError where the copy exists."""
