@@ -89,7 +89,13 @@ class App:
         return self.config.address(f"/{purpose[0]}/{self.keys.token(purpose, row_id)}")
 
 
-def build(config: Config, secret: str, now: Callable[[], datetime] = utc_now) -> App:
+def build(
+    config: Config,
+    secret: str,
+    *,
+    store: Store | None = None,
+    now: Callable[[], datetime] = utc_now,
+) -> App:
     """Build the app that a configuration describes; nothing is called and nothing migrated.
 
     Raises `connectors.registry.UnknownType` and pydantic's ValidationError for connectors.
@@ -97,7 +103,8 @@ def build(config: Config, secret: str, now: Callable[[], datetime] = utc_now) ->
     password = config.database.password
     return App(
         config=config,
-        store=Store(config.database.url, password.get_secret_value() if password else None),
+        store=store
+        or Store(config.database.url, password.get_secret_value() if password else None),
         crms={made.name: made for made in map(_crm, config.crms)},
         mailer=cast("Mailer", connect(config.mailer.own(), MAIL)),
         letters=Letters(config.templates, builtin=resources.templates()),

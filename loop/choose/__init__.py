@@ -141,7 +141,8 @@ def _still_free(app: App, session: Session, customer_ids: Sequence[str]) -> set[
     since = app.now() - timedelta(days=app.config.ask.rest_days)
     busy = select(col(Survey.customer_id)).where(
         col(Survey.customer_id).in_(customer_ids),
-        col(Survey.stage).in_(OPEN) | (col(Survey.chosen_at) > since),
+        (col(Survey.stage).in_(OPEN) & (col(Survey.expires_at) > app.now()))
+        | (col(Survey.chosen_at) > since),
     )
     return free - set(session.connection().execute(busy).scalars())
 

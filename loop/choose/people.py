@@ -50,9 +50,12 @@ def room(app: App) -> Room:
 
 
 def candidates(app: App, rules: Rules) -> Iterator[Candidate]:
-    """Return everybody this program might ask, one at a time, in the order of their ids."""
+    """Return everybody this program might ask, one at a time, in the order of their hashes.
+
+    That is as good as chance, and the same each time: nobody comes first for their name.
+    """
     with app.store.read() as session:
-        clocks = _clocks(session, rules.name)
+        clocks = _clocks(session, rules.name, rules.now)
         if rules.program.kind == "relationship":
             everybody = _rows(app, session, None)
             yield from (_clocked(person, clocks) for person in everybody)
@@ -63,10 +66,11 @@ def candidates(app: App, rules: Rules) -> Iterator[Candidate]:
                 yield _clocked(_set_off(person, waiting[person.customer_id]), clocks)
 
 
-def _clocks(session: Session, program: str) -> Clocks:
+def _clocks(session: Session, program: str, now: datetime) -> Clocks:
     newest = func.max(col(Survey.chosen_at), type_=Instant)
     each = select(col(Survey.customer_id), newest).group_by(col(Survey.customer_id))
-    still = select(col(Survey.customer_id)).where(col(Survey.stage).in_(OPEN))
+    stands = col(Survey.stage).in_(OPEN), col(Survey.expires_at) > now
+    still = select(col(Survey.customer_id)).where(*stands)
     connection = session.connection()
     return Clocks(
         any_program=dict(connection.execute(each).all()),
@@ -152,7 +156,7 @@ def _contacts() -> Select[*tuple[Any, ...]]:
                 col(Customer.address_hash) != "",
             ),
         )
-        .order_by(col(Contact.customer_id), col(Contact.id))
+        .order_by(col(Customer.address_hash), col(Customer.id), col(Contact.id))
     )
 
 
