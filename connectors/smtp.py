@@ -214,10 +214,13 @@ def message_for(mail: Mail) -> tuple[str, bytes]:
     key = mail.key if _KEY.fullmatch(mail.key) else hashlib.sha256(mail.key.encode()).hexdigest()
     message["Message-ID"] = f"<{key}@{mail.sender.rpartition('@')[2]}>"
     message["Date"] = formatdate()
-    message.set_content(mail.text)
-    if mail.html:
-        message.add_alternative(mail.html, subtype="html")
-    return message["Message-ID"], message.as_bytes()
+    try:
+        message.set_content(mail.text)
+        if mail.html:
+            message.add_alternative(mail.html, subtype="html")
+        return message["Message-ID"], message.as_bytes()
+    except UnicodeError:
+        raise Refused(NAME, "a text that is no Unicode", code="UNICODE") from None
 
 
 class _AsItIs(EmailPolicy):

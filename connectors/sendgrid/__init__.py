@@ -66,8 +66,10 @@ class SendGrid:
 
     def close(self) -> None:
         """Close the connections."""
-        self._threads.shutdown()
-        self._account.close()
+        if "_threads" in self.__dict__:
+            self._threads.shutdown()
+        if "_account" in self.__dict__:
+            self._account.close()
 
     @cached_property
     def _account(self) -> "Account":

@@ -34,8 +34,9 @@ _UNTRACKED: Final = orjson.Fragment(
 def request_for(mail: Mail) -> bytes:
     """Return the body of the request that sends this mail to its one reader.
 
-    Raise `Refused` for a line break in an address or a header; in a name or a subject, where
-    a customer's data may hold one, it becomes a blank.
+    Raise `Refused` for a line break in an address or a header, and for text that is no
+    Unicode. A line break in a name or a subject, where a customer's data may hold one, becomes
+    a blank.
     """
     addresses = (mail.to, mail.sender, mail.reply_to)
     if _BREAK.search("".join((*addresses, *mail.headers, *mail.headers.values()))):
@@ -59,7 +60,10 @@ def request_for(mail: Mail) -> bytes:
     }
     if mail.reply_to:
         request["reply_to"] = {"email": mail.reply_to}
-    return orjson.dumps(request)
+    try:
+        return orjson.dumps(request)
+    except TypeError:  # half of a pair of surrogates: no encoding has it
+        raise Refused("sendgrid", "a text that is no Unicode", code="UNICODE") from None
 
 
 def _person(address: str, name: str) -> dict[str, str]:

@@ -129,6 +129,18 @@ class MailerSuite:
         assert bad not in str(outcomes[1].error)
         assert sorted(got["key"] for got in postbox.received()) == ["m-1", "m-3"]
 
+    @pytest.mark.parametrize("field", ["to_name", "subject", "text", "html"])
+    def test_a_text_that_is_no_unicode_stops_no_other(
+        self, mailer: Mailer, postbox: Postbox, field: str
+    ) -> None:
+        """Half of a pair of surrogates comes out of some JSON, and goes into no encoding."""
+        mails = [mail(postbox, "m-1", **{field: "half \ud83d"}), mail(postbox, "m-2")]
+
+        outcomes = mailer.send(mails)
+
+        assert outcomes[0].error is None or isinstance(outcomes[0].error, Refused)
+        assert outcomes[1].error is None
+
     def test_an_outage_is_told_as_such(self, mailer: Mailer, postbox: Postbox) -> None:
         """Nothing was accepted, and all goes well when it is over."""
         postbox.break_down()
