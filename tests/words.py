@@ -50,6 +50,7 @@ PAGE: dict[str, Any] = {
     "promoter": "Ann",
     "consent": "Example Ltd may keep what I wrote here and write to me about the Example.",
     "headline": "",
+    "postal_address": MAIL["postal_address"],
     "values": {},
     "errors": {},
     "first_name": "Cleo",
