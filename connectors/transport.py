@@ -6,6 +6,7 @@ shape that the library expects: `session(wire)` for requests (simple-salesforce)
 itself as a urllib3 pool manager (hubspot-api-client), `Wire.request` for the rest.
 """
 
+import logging
 import threading
 import time
 from collections import deque
@@ -40,6 +41,9 @@ HARMLESS: Final = frozenset({"GET", "HEAD"})
 CLOCK_SKEW_S: Final[dict[str, float]] = {}
 """How far our clock was ahead of each service's at its newest answer."""
 NEVER_LEFT: Final = (ConnectTimeoutError, NewConnectionError, ProxyError, SSLError)
+
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+"""At DEBUG it tells whole addresses, which may hold somebody's data."""
 
 
 class Budget:

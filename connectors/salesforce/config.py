@@ -104,7 +104,7 @@ class Config(Settings):
     @model_validator(mode="after")
     def _check_way_in(self) -> Self:
         if self.access_token.get_secret_value():
-            if not self.instance_url.startswith(("https://", "http://")):
+            if not self.instance_url.startswith("https://"):
                 message = "access_token needs instance_url: https://acme.my.salesforce.com"
                 raise ValueError(message)
             return self
