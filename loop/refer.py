@@ -10,14 +10,16 @@ from typing import Final
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from connectors.errors import ConnectorError, Refused
 from connectors.ports import Lead, Mail
 from loop import moves
 from loop.app import App, Purpose, hash_of
 from loop.correspondence import Occasion, mail
-from loop.models import Answer, Contact, Effect, Referral, Signup, Survey, Visit
+from loop.models import Answer, Contact, Effect, Owner, Referral, Signup, Survey, Visit
 from loop.outbox import Handler, Owed, Skip, owe
 from loop.states import REFERRAL, EffectState, Group, Kind, ReferralState
 
+INACTIVE: Final = "inactive_owner"
 CONSENT: Final = (
     "{company} may keep what I wrote here and write to me about {product}. "
     "I can take this back at any time."
@@ -126,6 +128,7 @@ def lead(_app: App, session: Session, effect: Effect) -> Lead | Skip:
     contact = session.get(Contact, effect.contact_id)
     if signup is None or contact is None:
         return Skip(EffectState.DROPPED, "the sign-up is gone")
+    owner = session.get(Owner, contact.owner_id) if contact.owner_id else None
     return Lead(
         key=f"npsloop-{signup.id}",
         email=signup.email,
@@ -134,10 +137,26 @@ def lead(_app: App, session: Session, effect: Effect) -> Lead | Skip:
         company=signup.company,
         promoter_contact_id=contact.remote_id,
         promoter_name=contact.name,
-        owner_id=contact.owner_id.partition(":")[2],
+        owner_id=owner.remote_id if owner and owner.active else "",
         consent=signup.consent,
     )
 
 
+def lead_refused(
+    _app: App, session: Session, effect: Effect, error: ConnectorError
+) -> EffectState | None:
+    """Mark an owner whom the CRM will not have, and let it choose one itself."""
+    contact = session.get(Contact, effect.contact_id)
+    owner = session.get(Owner, contact.owner_id) if contact and contact.owner_id else None
+    inactive = isinstance(error, Refused) and error.code == INACTIVE
+    if not inactive or owner is None or not owner.active:
+        return None
+    owner.active = False
+    session.add(owner)
+    return EffectState.DUE
+
+
 INVITE: Final = Handler(request=invitation, done=invited)
-LEAD: Final = Handler(request=lead, send=lambda crm, leads: crm.add_leads(leads))
+LEAD: Final = Handler(
+    request=lead, send=lambda crm, leads: crm.add_leads(leads), refused=lead_refused
+)
