@@ -1,5 +1,6 @@
 """Records how each effect ended, and settles what nobody could know."""
 
+import logging
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from loop.store import chunks, table
 if TYPE_CHECKING:
     from loop.outbox.deliver import Handler
 
+log: Final = logging.getLogger(__name__)
 TRIES_MAX: Final = 12
 WAIT_FIRST: Final = timedelta(seconds=20)
 WAIT_MAX: Final = timedelta(hours=1)
@@ -47,14 +49,18 @@ class Result:
 
 
 def record(app: App, results: Sequence[Result], handlers: Handlers) -> None:
-    """Record each outcome. Where one cannot be recorded the others are all the same."""
+    """Record each outcome. Where one cannot be recorded the others are all the same.
+
+    That one stays claimed until its lease ends, and is then settled as after a crash.
+    """
     try:
         with app.store.write() as session:
             for result in results:
                 _record_one(app, session, result, handlers)
     except Exception:
         if len(results) == 1:
-            raise
+            log.exception("effect %s met a bug of ours", results[0].effect.id)
+            return
         for result in results:
             record(app, [result], handlers)
 

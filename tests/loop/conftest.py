@@ -1,5 +1,6 @@
 """A small world in memory: a CRM, a mailer, and a clock that moves when told."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -48,7 +49,7 @@ class World:
     mailer: MemoryMailer
     others: dict[str, MemoryCrm] = field(default_factory=dict)
 
-    def add_owner(self, owner_id: str = "o1", name: str = "Olga Ownerly", **more: Any) -> str:
+    def add_owner(self, owner_id: str = "o1", name: str = "Olga Ownerly", **more: Any) -> str:  # noqa: ANN401 - a port's fields
         """Add an account manager."""
         email = more.pop("email", f"{owner_id}@us.example")
         owner = ports.Owner(id=owner_id, name=name, email=email, **more)
@@ -61,7 +62,7 @@ class World:
         self.crm.state.accounts[account_id] = account
         return account_id
 
-    def add(self, contact_id: str = "c1", email: str = "ann@acme.example", **more: Any) -> str:
+    def add(self, contact_id: str = "c1", email: str = "ann@acme.example", **more: Any) -> str:  # noqa: ANN401 - a port's fields
         """Add a person's record."""
         more = {"first_name": "Ann", "last_name": "Archer"} | more
         crm = more.pop("crm", self.crm)
@@ -87,7 +88,7 @@ class World:
         self.choose()
         self.deliver()
 
-    def answer(self, score: int | None, comment: str = "", *, survey: Survey | None = None) -> Any:
+    def answer(self, score: int | None, comment: str = "", *, survey: Survey | None = None) -> Any:  # noqa: ANN401 - one of three
         """Answer a survey (the only one, where none is named)."""
         survey = survey or self.only(Survey)
         token = self.app.keys.token(Purpose.ANSWER, survey.id)
@@ -96,7 +97,7 @@ class World:
             [result] = answer.keep(self.app, session, [given])
         return result
 
-    def close(self) -> Any:
+    def close(self) -> Counter[str]:
         """Look for what has been dealt with."""
         return close.finished(self.app)
 
@@ -105,7 +106,7 @@ class World:
         with self.app.store.read() as session:
             return session.exec(select(model)).all()
 
-    def only(self, model: type[Any]) -> Any:
+    def only(self, model: type[Any]) -> Any:  # noqa: ANN401 - a row of it
         """Return the only row of a table."""
         [row] = self.all(model)
         return row
@@ -130,7 +131,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def make_world(store: Store, **settings: Any) -> World:
+def make_world(store: Store, **settings: Any) -> World:  # noqa: ANN401 - a tree of settings
     """Return a world with these settings on top of the usual ones."""
     clock, crm, mailer = Clock(), MemoryCrm(), MemoryMailer()
     app = App(
