@@ -6,7 +6,7 @@ Typer to import (the configuration, the database, a connector) is imported insid
 
 import typer
 
-from loop.cli import config, init, run
+from loop.cli import ask, config, init, run, stages
 from loop.cli.say import Loop
 
 app = typer.Typer(
@@ -28,6 +28,10 @@ def npsloop() -> None:
 
 app.command()(init.init)
 app.command()(run.run)
+app.command()(stages.pull)
+app.command()(stages.choose)
+app.command()(ask.ask)
+app.command()(stages.deliver)
 app.add_typer(config.app, name="config")
 
 

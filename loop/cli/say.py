@@ -8,7 +8,8 @@ import errno
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from connectors.errors import ConnectorError
+
+VERSION: Final = 1
+"""Of the shape of our JSON: a key is added at will, and never taken away within a version."""
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_FINDINGS: Final = 3
@@ -114,6 +119,29 @@ def agree(question: str, *, yes: bool) -> None:
         raise fail(f"{question} Say --yes to go ahead, --dry-run to look first.", EXIT_USAGE)
     if not typer.confirm(question, err=True):
         raise fail("Nothing was done.")
+
+
+def among(wanted: str | None, known: Sequence[str], what: str) -> Sequence[str]:
+    """Return what was asked for, or all there are. An unknown one is wrong usage."""
+    if wanted is None:
+        return known
+    if wanted in known:
+        return [wanted]
+    near = get_close_matches(wanted, known, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise fail(f"no such {what}: {wanted}. {hint}Known: {', '.join(known) or 'none'}", EXIT_USAGE)
+
+
+def end(problems: "Sequence[ConnectorError]") -> None:
+    """Say what went wrong with other services, and end as the worst of it asks for."""
+    from connectors.errors import Unauthorized  # noqa: PLC0415 - only needed at the end
+
+    for problem in problems:
+        tell(problem, "red")
+    if any(isinstance(problem, Unauthorized) for problem in problems):
+        raise typer.Exit(EXIT_UNAUTHORIZED)
+    if problems:
+        raise typer.Exit(EXIT_FAILED)
 
 
 class Loop(TyperGroup):
