@@ -6,7 +6,7 @@ Typer to import (the configuration, the database, a connector) is imported insid
 
 import typer
 
-from loop.cli import ask, config, init, run, stages
+from loop.cli import ask, config, demo, init, run, stages
 from loop.cli.say import Loop
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ def npsloop() -> None:
 
 
 app.command()(init.init)
+app.command()(demo.demo)
 app.command()(run.run)
 app.command()(stages.pull)
 app.command()(stages.choose)
