@@ -184,6 +184,13 @@ class _Judged:
         raise _raised(error_of(answer.status, answer.headers, answer.data), answer.status)
 
 
+def turn(asked: dict[str, str], after: str) -> None:
+    """Ask for the next page. Raise `Unavailable` where it is the one that we have just read."""
+    if asked.get("after") == after:
+        raise Unavailable(SERVICE, "its pages go round in circles")
+    asked["after"] = after
+
+
 def _raised(error: ConnectorError, status: int) -> Exception:
     return _TooFast(error) if status == 429 and isinstance(error, Unavailable) else error  # noqa: PLR2004
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from connectors.errors import Unavailable
-from connectors.hubspot.api import OBJECTS, Answer, Api
+from connectors.hubspot.api import OBJECTS, Answer, Api, turn
 from connectors.hubspot.rows import Kind, Row
 from connectors.hubspot.shapes import Archived, Listed
 from connectors.hubspot.told import SERVICE
@@ -45,7 +45,7 @@ class Walk:
             yield page.results
             if not page.after:
                 return
-            asked["after"] = page.after
+            turn(asked, page.after)
 
     def changed(self, since: datetime) -> Iterator[Rows]:
         """Give the records whose stamp is later than a minute before `since`, oldest first."""
@@ -57,6 +57,8 @@ class Walk:
             if not page.after:
                 return
             newest = self._newest(page.results)
+            if newest < at:
+                raise Unavailable(SERVICE, "a search result is older than was asked for")
             if newest == at:
                 yield from self._of_one_instant(at)
                 at, seen = at + 1, set()
@@ -74,7 +76,7 @@ class Walk:
                     yield row.id
             if not page.after:
                 return
-            asked["after"] = page.after
+            turn(asked, page.after)
 
     def watermark(self) -> str | None:
         """Return where the next walk begins; None where HubSpot did not tell the time."""
@@ -82,14 +84,14 @@ class Walk:
 
     def _of_one_instant(self, at: int) -> Iterator[Rows]:
         """Give all records of one stamp: an import changes thousands at once."""
-        last = "0"
+        asked = {"after": "0"}
         while True:
-            beyond = {"propertyName": "hs_object_id", "operator": "GT", "value": last}
+            beyond = {"propertyName": "hs_object_id", "operator": "GT", "value": asked["after"]}
             page = self._search([self._filter("EQ", at), beyond], "hs_object_id")
             yield page.results
             if not page.after:
                 return
-            last = page.results[-1].id
+            turn(asked, page.results[-1].id if page.results else asked["after"])
 
     def _search(self, filters: Sequence[dict[str, str]], sort: str) -> Listed[Row[Any]]:
         asked = {

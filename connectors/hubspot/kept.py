@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from connectors.hubspot.api import ASSOCIATIONS, BATCH, OBJECTS, Api
+from connectors.hubspot.api import ASSOCIATIONS, BATCH, OBJECTS, Api, turn
 from connectors.hubspot.shapes import Batch, LinkedFrom, Plain
 from connectors.hubspot.texts import mark_in, mark_of
 from connectors.ports import Outcome
@@ -78,15 +78,18 @@ LINKS: Final = msgspec.json.Decoder(Batch[LinkedFrom])
 
 def _belonging(api: Api, type_: str, contacts: Sequence[str]) -> list[str]:
     """Return the ids of the notes or tasks of these contacts."""
-    asked = [{"id": id_} for id_ in contacts]
+    asked: list[dict[str, str]] = [{"id": id_} for id_ in contacts]
     found: dict[str, None] = {}
     while asked:
         now, asked = asked[:BATCH], asked[BATCH:]
         path = f"{ASSOCIATIONS}/contacts/{type_}/batch/read"
+        before = {one["id"]: one for one in now}
         for each in api.post(path, {"inputs": now}).read(LINKS).results:
             found |= dict.fromkeys(str(linked.to_object_id) for linked in each.to)
             if each.paging and each.paging.next:
-                asked.append({"id": each.from_.id, "after": each.paging.next.after})
+                onward = dict(before.get(each.from_.id, {"id": each.from_.id}))
+                turn(onward, each.paging.next.after)
+                asked.append(onward)
     return list(found)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from connectors.hubspot.api import ASSOCIATIONS, OWNERS, Api
+from connectors.hubspot.api import ASSOCIATIONS, OWNERS, Api, turn
 from connectors.hubspot.changes import Walk, since_when
 from connectors.hubspot.config import Config
 from connectors.hubspot.rows import Kind, Row
@@ -61,7 +61,7 @@ class Pull:
                 yield Page(records=[_owner(row) for row in page.results])
                 if not page.after:
                     break
-                asked["after"] = page.after
+                turn(asked, page.after)
 
     def contacts(self, since: str | None) -> Iterator[Page[Contact]]:
         """Give all contacts, or what changed since the watermark."""

@@ -1,139 +1,21 @@
 """The HubSpot connector keeps the promises of a CRM, on the sandbox and over real HTTP."""
 
-import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
-from html import unescape
+from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
+from connectors.errors import Refused
 from connectors.hubspot import Config, HubSpot
-from connectors.sandbox.faults import Fault, Kind
-from connectors.sandbox.hubspot import HubSpotSandbox
+from connectors.hubspot.texts import BODY_MAX, mark_in, mark_of, rich
+from connectors.ports import Contact, Owner, Priority
+from connectors.sandbox.hubspot import PORTAL
 from connectors.sandbox.server import running
 from connectors.testing import CrmSuite
-from connectors.testing.worlds import LeadThere, TaskThere
-
-FIELDS = {
-    "email": "email",
-    "first_name": "firstname",
-    "last_name": "lastname",
-    "title": "jobtitle",
-    "owner_id": "hubspot_owner_id",
-    "opted_out": "hs_email_optout",
-}
-
-
-class HubSpotWorld:
-    """The sandbox, set up and read behind the connector's back."""
-
-    def __init__(self) -> None:
-        self.passed = timedelta()
-        self.sandbox = HubSpotSandbox(now=lambda: datetime.now(UTC) + self.passed)
-        self.state = self.sandbox.state
-        self.state.rate = None
-
-    def add_owner(self, name: str, *, active: bool = True) -> str:
-        first, _, last = name.partition(" ")
-        address = f"{name.replace(' ', '.').lower()}@example.com"
-        return self.state.add_owner(first, last, address, active=active)
-
-    def deactivate_owner(self, owner_id: str) -> None:
-        self.state.owners[owner_id].archived = True
-
-    def add_account(self, name: str, owner_id: str) -> str:
-        return self.state.add("companies", {"name": name, "hubspot_owner_id": owner_id})
-
-    def add_contact(self, **fields: object) -> str:
-        company = fields.pop("account_id", "")
-        own = {FIELDS[n]: v if isinstance(v, str) else str(v).lower() for n, v in fields.items()}
-        return self.state.add("contacts", own, [("companies", str(company))] if company else [])
-
-    def rename_contact(self, contact_id: str, last_name: str) -> None:
-        self.state.update("contacts", contact_id, {"lastname": last_name})
-
-    def delete_contact(self, contact_id: str) -> None:
-        self.state.archive("contacts", contact_id)
-
-    def merge_contacts(self, winner: str, loser: str) -> str:
-        self.state.merge("contacts", winner, loser)
-        return winner
-
-    def close_case(self, contact_id: str, subject: str) -> str:
-        own = {"subject": subject, "hs_pipeline_stage": "1"}
-        ticket = self.state.add("tickets", own, [("contacts", contact_id)])
-        self.state.update("tickets", ticket, {"hs_pipeline_stage": "4"})
-        return ticket
-
-    def later(self) -> None:
-        self.passed += timedelta(hours=1)
-
-    def score_on(self, contact_id: str) -> int | None:
-        text = self.state.get("contacts", contact_id).properties.get("nps_score")
-        return int(text) if text else None
-
-    def comment_on(self, contact_id: str) -> str:
-        return self.state.get("contacts", contact_id).properties.get("nps_comment", "")
-
-    def nps_on(self, account_id: str) -> float | None:
-        text = self.state.get("companies", account_id).properties.get("nps")
-        return float(text) if text else None
-
-    def answers_kept(self, contact_id: str) -> int:
-        return len(self.state.associated("contacts", contact_id, "notes"))
-
-    def answer_texts(self, contact_id: str) -> list[str]:
-        notes = self.state.associated("contacts", contact_id, "notes")
-        return [as_read(note.properties["hs_note_body"]) for note in notes]
-
-    def tasks_of(self, contact_id: str) -> list[TaskThere]:
-        return [
-            {
-                "id": task.id,
-                "subject": task.properties["hs_task_subject"],
-                "body": as_read(task.properties["hs_task_body"]),
-                "owner_id": task.properties["hubspot_owner_id"],
-                "finished": task.properties["hs_task_status"] == "COMPLETED",
-                "due": date.fromisoformat(task.properties["hs_timestamp"][:10]),
-            }
-            for task in self.state.associated("contacts", contact_id, "tasks")
-        ]
-
-    def finish_task(self, task_id: str) -> None:
-        self.state.update("tasks", task_id, {"hs_task_status": "COMPLETED"})
-
-    def change_task(self, task_id: str, *, owner_id: str, due: date) -> None:
-        own = {"hubspot_owner_id": owner_id, "hs_timestamp": f"{due}T08:00:00.000Z"}
-        self.state.update("tasks", task_id, own)
-
-    def delete_task(self, task_id: str) -> None:
-        self.state.archive("tasks", task_id)
-
-    def leads(self) -> list[LeadThere]:
-        return [
-            {
-                "email": own["email"],
-                "first_name": own.get("firstname", ""),
-                "last_name": own.get("lastname", ""),
-                "promoter": own["nps_referred_by"],
-            }
-            for own in (contact.properties for contact in self.state.all("contacts"))
-            if own.get("hs_lead_status") == "NEW"
-        ]
-
-    def break_down(self) -> None:
-        self.sandbox.faults.add(Fault(kind=Kind.STATUS, status=503))
-
-    def mend(self) -> None:
-        self.sandbox.faults.clear()
-
-    def lose_answer(self) -> None:
-        self.sandbox.faults.add(Fault(kind=Kind.LOST, path="/batch/create", times=1))
-
-
-def as_read(html: str) -> str:
-    """Return the text that a browser shows."""
-    return unescape(re.sub(r"<[^>]*>", "", re.sub(r"<br\s*/?>", "\n", html)))
+from connectors.testing.pulling import pulled
+from connectors.testing.writing import AT, history, lead, score, task
+from tests.connectors.hubspot_world import HubSpotWorld, connected
 
 
 @pytest.fixture
@@ -152,11 +34,294 @@ def crm(url: str) -> HubSpot:
     return connected(url)
 
 
-def connected(url: str, **more: object) -> HubSpot:
-    """Return the connector, in no hurry that a test would feel."""
-    own = {"access_token": "a-token", "calls_per_10_s": 10_000, "searches_per_s": 10_000}
-    return HubSpot(Config(**({"type": "hubspot", "origin": url} | own | more)))
-
-
 class TestHubSpot(CrmSuite):
     """All promises of a CRM."""
+
+
+def test_a_contact_is_read_to_its_last_field(url: str, world: HubSpotWorld) -> None:
+    state = world.state
+    acme, other = (state.add("companies", {"name": name}) for name in ("Acme", "Other"))
+    own = {
+        "email": "ann@example.com",
+        "firstname": "Ann",
+        "lastname": "Able",
+        "jobtitle": "CTO",
+        "hubspot_owner_id": "70001",
+        "hs_language": "de-at",
+        "product": "Router",
+        "hs_email_optout": "true",
+        "hs_email_hard_bounce_reason_enum": "UNKNOWN_USER",
+    }
+    ann = state.add("contacts", own, [("companies", acme), ("companies", other)])
+    meant = Contact(
+        id=ann,
+        email="ann@example.com",
+        first_name="Ann",
+        last_name="Able",
+        title="CTO",
+        account_id=acme,
+        owner_id="70001",
+        locale="de-AT",
+        product="Router",
+        opted_out=True,
+        bounced=True,
+    )
+    crm = connected(url, product_property="product")
+
+    listed, searched = crm.contacts(None), crm.contacts(AT.isoformat())
+
+    assert pulled(listed).records == {ann: meant}
+    assert pulled(searched).records == {ann: meant}
+
+
+def test_one_property_may_serve_twice(url: str, world: HubSpotWorld) -> None:
+    ann = world.state.add("contacts", {"jobtitle": "CTO"})
+
+    found = pulled(connected(url, product_property="jobtitle").contacts(None)).records[ann]
+
+    assert isinstance(found, Contact)
+    assert (found.title, found.product) == ("CTO", "CTO")
+
+
+def test_thousands_of_one_instant_are_all_found(crm: HubSpot, world: HubSpotWorld) -> None:
+    still = world.state.now()
+    world.state.now = lambda: still
+    there = {world.state.add("contacts", {"lastname": f"C{n}"}) for n in range(450)}
+
+    pages = list(crm.contacts((still - timedelta(hours=1)).isoformat()))
+
+    assert {record.id for page in pages for record in page.records} == there
+    assert max(len(page.records) for page in pages) <= 200
+
+
+def test_no_page_of_a_search_is_turned(crm: HubSpot, world: HubSpotWorld) -> None:
+    """A record that changes while we read moves to the end, and another would slip past us."""
+    there = [world.state.add("contacts", {"lastname": f"C{n}"}) for n in range(450)]
+    pages = crm.contacts((datetime.now(UTC) - timedelta(hours=1)).isoformat())
+
+    seen = {record.id for record in next(pages).records}
+    world.passed += timedelta(seconds=1)
+    for contact in there[:150]:
+        world.rename_contact(contact, "Changed")
+    seen |= {record.id for page in pages for record in page.records}
+
+    assert seen == set(there)
+
+
+def test_a_search_that_lags_loses_nothing(crm: HubSpot, world: HubSpotWorld) -> None:
+    world.state.index_delay_s = 20
+    world.later()
+    first = pulled(crm.contacts(None))
+    ann = world.add_contact(email="ann@example.com")
+    too_early = pulled(crm.contacts(first.watermark))
+    world.passed += timedelta(seconds=30)
+
+    then = pulled(crm.contacts(too_early.watermark))
+
+    assert ann not in too_early.records
+    assert ann in then.records
+
+
+def test_a_watermark_that_is_none_of_ours_means_everything(
+    crm: HubSpot, world: HubSpotWorld
+) -> None:
+    ann = world.add_contact(email="ann@example.com")
+
+    assert ann in pulled(crm.contacts("yesterday")).records
+
+
+def test_a_ticket_without_a_contact_is_no_trigger(crm: HubSpot, world: HubSpotWorld) -> None:
+    world.state.add("tickets", {"subject": "Nobody's", "hs_pipeline_stage": "4"})
+    ann = world.add_contact(email="ann@example.com")
+    world.state.add("tickets", {"subject": "Open", "hs_pipeline_stage": "1"}, [("contacts", ann)])
+
+    assert pulled(crm.triggers(None)).records == {}
+
+
+def test_owners_come_with_name_and_address(crm: HubSpot, world: HubSpotWorld) -> None:
+    olga = world.add_owner("Olga Owner")
+    nameless = world.state.add_owner("", "", "queue@example.com")
+
+    found = [owner for page in crm.owners() for owner in page.records]
+
+    assert found == [
+        Owner(id=olga, name="Olga Owner", email="olga.owner@example.com"),
+        Owner(id=nameless, name="queue@example.com", email="queue@example.com"),
+    ]
+
+
+def test_ten_thousand_scores_take_a_hundred_calls(crm: HubSpot, world: HubSpotWorld) -> None:
+    there = [world.state.add("contacts", {"lastname": f"C{n}"}) for n in range(1000)]
+    before = world.state.requests.total()
+
+    for start in range(0, 1000, crm.batch):
+        crm.write_scores([score(contact) for contact in there[start : start + crm.batch]])
+
+    assert world.state.requests.total() - before == 10
+
+
+def test_two_scores_for_one_contact_are_one_write(crm: HubSpot, world: HubSpotWorld) -> None:
+    ann = world.add_contact(email="ann@example.com")
+
+    outcomes = crm.write_scores([score(ann, 3), score(ann, 9)])
+
+    assert [outcome.remote_id for outcome in outcomes] == [ann, ann]
+    assert world.score_on(ann) == 9
+
+
+def test_an_input_that_spoils_a_batch_stops_no_other(crm: HubSpot, world: HubSpotWorld) -> None:
+    """HubSpot refuses some batches as a whole: then halves are tried."""
+    ann = world.add_contact(email="ann@example.com")
+    del world.state.schema._properties["contacts"]["nps_comment"]
+    many = [world.add_contact(email=f"c{n}@example.com") for n in range(3)]
+
+    outcomes = crm.write_scores([score(contact) for contact in [ann, *many]])
+
+    problems = [outcome.error for outcome in outcomes]
+    assert all(isinstance(problem, Refused) for problem in problems)
+    assert "PROPERTY_DOESNT_EXIST (nps_comment)" in str(problems[0])
+    assert "create it in HubSpot" in str(problems[0])
+
+
+def test_a_task_has_all_that_its_owner_needs(crm: HubSpot, world: HubSpotWorld) -> None:
+    olga = world.add_owner("Olga Owner")
+    acme = world.add_account("Acme", olga)
+    ann = world.add_contact(email="ann@example.com")
+    wanted = msgspec.structs.replace(task("t-1", ann, olga), account_id=acme)
+
+    [put] = crm.put_tasks([wanted])
+
+    own = world.state.get("tasks", put.remote_id).properties
+    assert own["hs_timestamp"] == "2026-11-04T12:00:00.000Z"
+    assert (own["hs_task_priority"], own["hs_task_type"]) == ("HIGH", "TODO")
+    assert own["hs_task_status"] == "NOT_STARTED"
+    [there] = world.state.associated("companies", acme, "tasks")
+    assert there.id == put.remote_id
+    assert crm.put_tasks([wanted])[0].remote_id == put.remote_id
+    assert world.state.requests["batch_update"] == 0
+
+
+def test_an_inactive_owner_is_named_as_the_reason(crm: HubSpot, world: HubSpotWorld) -> None:
+    leo = world.add_owner("Leo Left", active=False)
+    ann = world.add_contact(email="ann@example.com")
+
+    [put] = crm.put_tasks([task("t-1", ann, leo)])
+
+    assert isinstance(put.error, Refused)
+    assert put.error.code == "inactive_owner"
+
+
+def test_a_task_for_nobody_in_particular_has_no_owner(crm: HubSpot, world: HubSpotWorld) -> None:
+    ann = world.add_contact(email="ann@example.com")
+    normal = msgspec.structs.replace(task("t-1", ann, ""), priority=Priority.NORMAL)
+
+    [put] = crm.put_tasks([normal])
+
+    own = world.state.get("tasks", put.remote_id).properties
+    assert "hubspot_owner_id" not in own
+    assert own["hs_task_priority"] == "MEDIUM"
+
+
+def test_words_that_a_person_added_hide_no_task(crm: HubSpot, world: HubSpotWorld) -> None:
+    ann, olga = world.add_contact(email="ann@example.com"), world.add_owner("Olga Owner")
+    quoting = task("t-1", ann, olga, body=f"She wrote {mark_of('t-9')}")
+    [put] = crm.put_tasks([quoting])
+    body = world.state.get("tasks", put.remote_id).properties["hs_task_body"]
+    changed = f"<p>{body}</p><p>I called her. <b>Olga</b></p>"
+    world.state.update("tasks", put.remote_id, {"hs_task_body": changed})
+
+    [again, other] = crm.put_tasks([quoting, task("t-9", ann, olga)])
+
+    assert again.remote_id == put.remote_id
+    assert other.remote_id != put.remote_id
+
+
+@pytest.mark.parametrize("key", ["t-1", "case:12/task", "a b", "]", "ä&<"])
+def test_any_key_makes_a_mark_that_is_found(key: str) -> None:
+    assert mark_in(rich("words", key)) == mark_of(key)
+
+
+@pytest.mark.parametrize("sign", ["x", "&", "\n", "😀"])
+def test_a_body_is_cut_where_hubspot_would_refuse_it(sign: str) -> None:
+    body = rich(sign * 70_000, "t-1")
+
+    assert len(body) <= BODY_MAX
+    assert mark_in(body) == mark_of("t-1")
+
+
+def test_a_kept_answer_stands_on_the_company_too(crm: HubSpot, world: HubSpotWorld) -> None:
+    acme = world.add_account("Acme", "")
+    ann = world.add_contact(email="ann@example.com")
+
+    [kept] = crm.keep([msgspec.structs.replace(history("h-1", ann), account_id=acme)])
+
+    [note] = world.state.associated("companies", acme, "notes")
+    assert note.id == kept.remote_id
+    assert note.properties["hs_timestamp"] == "2026-11-02T09:30:00.000Z"
+
+
+def test_a_lead_has_status_promoter_and_consent(crm: HubSpot, world: HubSpotWorld) -> None:
+    ann = world.add_contact(email="ann@example.com")
+
+    [added] = crm.add_leads([lead("l-1", ann)])
+    crm.add_leads([lead("l-1", ann)])
+
+    own = world.state.get("contacts", added.remote_id).properties
+    assert (own["hs_lead_status"], own["company"], own["nps_key"]) == ("NEW", "Friends Ltd", "l-1")
+    assert own["nps_referred_by"] == f"Ann Able ({ann})"
+    [words] = world.answer_texts(added.remote_id)
+    assert "Call me about your product." in words
+
+
+def test_a_friend_who_was_there_before_keeps_what_they_had(
+    crm: HubSpot, world: HubSpotWorld
+) -> None:
+    ann = world.add_contact(email="ann@example.com")
+    fay = world.add_contact(email="fay@friend.example", first_name="Fay", last_name="Fayette")
+
+    [first] = crm.add_leads([lead("l-1", ann)])
+    [second] = crm.add_leads([lead("l-2", "1")])
+
+    own = world.state.get("contacts", fay).properties
+    assert (first.remote_id, second.remote_id) == (fay, fay)
+    assert (own["lastname"], own.get("hs_lead_status")) == ("Fayette", None)
+    assert (own["nps_key"], own["nps_referred_by"]) == ("l-1", f"Ann Able ({ann})")
+
+
+def test_two_friends_of_one_address_are_one_lead(crm: HubSpot, world: HubSpotWorld) -> None:
+    ann = world.add_contact(email="ann@example.com")
+
+    outcomes = crm.add_leads([lead("l-1", ann), lead("l-2", ann, email="FAY@friend.example")])
+
+    assert outcomes[0].remote_id == outcomes[1].remote_id != ""
+    assert world.leads()[0]["email"] == "fay@friend.example"
+
+
+@pytest.mark.parametrize("kind, number", [("contact", "0-1"), ("account", "0-2"), ("task", "0-27")])
+def test_links_lead_to_the_record(url: str, kind: str, number: str) -> None:
+    known = HubSpot(Config(type="hubspot", access_token="a-token", portal_id="42"))
+
+    assert connected(url).link(kind, "7") == f"{url}/contacts/{PORTAL}/record/{number}/7"
+    assert known.link(kind, "7") == f"https://app.hubspot.com/contacts/42/record/{number}/7"
+
+
+def test_a_missing_property_is_named_with_its_remedy(crm: HubSpot, world: HubSpotWorld) -> None:
+    world.add_owner("Olga Owner")
+    world.state.schema.remove("contacts", "nps_score")
+    world.state.schema.remove("companies", "nps")
+
+    failed = [check for check in crm.checks() if not check.passed]
+
+    assert [check.name for check in failed] == ["contacts: nps_score", "companies: nps"]
+    assert "create the property nps_score of contacts with the type number" in failed[0].remedy
+
+
+def test_no_owners_is_a_finding(crm: HubSpot) -> None:
+    [failed] = [check for check in crm.checks() if not check.passed]
+
+    assert "crm.objects.owners.read" in failed.remedy
+
+
+def test_the_settings_want_a_token() -> None:
+    with pytest.raises(ValueError, match="give access_token or access_token_file"):
+        Config(type="hubspot")

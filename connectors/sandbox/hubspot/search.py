@@ -40,11 +40,17 @@ def found(state: State, type_: str, asked: Mapping[str, Any], size: int) -> dict
     hits = _hits(state, type_, _filter(state, type_, asked.get("filterGroups", [])))
     ordered = _sorted(state, type_, hits, asked.get("sorts", []))
     names = asked.get("properties") or []
-    shown = [state.get(type_, hit.id).shown(names) for hit in ordered[after : after + limit]]
+    shown = [_shown(state, type_, hit, names) for hit in ordered[after : after + limit]]
     answer: dict[str, Any] = {"total": len(ordered), "results": shown}
     if after + limit < len(ordered):
         answer["paging"] = {"next": {"after": str(after + limit)}}
     return answer
+
+
+def _shown(state: State, type_: str, hit: Hit, names: list[str]) -> dict[str, Any]:
+    """Return a hit as the index knows it."""
+    shown = state.get(type_, hit.id).shown(names)
+    return shown | {"properties": {n: hit.properties.get(n) or None for n in shown["properties"]}}
 
 
 def _page(asked: Mapping[str, Any]) -> tuple[int, int]:
