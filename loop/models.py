@@ -41,8 +41,8 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's
-        """Give SQLite's times their zone back."""
-        return None if value is None else value.replace(tzinfo=value.tzinfo or UTC)
+        """Give SQLite's times their zone back, and turn PostgreSQL's into UTC."""
+        return None if value is None else value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
 
 
 class Word(TypeDecorator[StrEnum]):

@@ -81,8 +81,11 @@ class Store:
         """Copy a SQLite database while it is in use. Raise OSError where the copy exists."""
         if to.exists():
             raise FileExistsError(17, "it exists already; name another file", str(to))
-        with self.engine.connect() as connection:
-            connection.exec_driver_sql("VACUUM INTO ?", (str(to),))
+        connection = self.engine.raw_connection()  # VACUUM runs in no transaction
+        try:
+            connection.cursor().execute("VACUUM INTO ?", (str(to),))
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Close all connections."""

@@ -1,6 +1,7 @@
 """Renders pages, with the headers that every page has."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -36,6 +37,11 @@ def page(
     common = {"company": company.name, "postal_address": company.postal_address}
     html = app.letters.page(name, {**common, **words}, locale=locale)
     return HTMLResponse(html, status_code=status, headers=HEADERS)
+
+
+def in_words(at: datetime) -> str:
+    """Return a day as people write it: 6 December 2026."""
+    return f"{at.day} {at:%B %Y}"
 
 
 def gone(app: App) -> HTMLResponse:

@@ -14,7 +14,7 @@ from loop.correspondence import common
 from loop.models import Referral
 from loop.states import Group
 from loop.web import forms
-from loop.web.pages import HEADERS, app_of, gone, page
+from loop.web.pages import HEADERS, app_of, gone, in_words, page
 
 SEE_OTHER: Final = 303
 INVALID: Final = 422
@@ -67,7 +67,7 @@ def thanks(request: Request) -> Response:
             "owner": asked.survey.snapshot["owner"],
             "days": app.config.follow_up.due_business_days,
             "change_url": f"/a/{token}",
-            "until": f"{asked.until:%Y-%m-%d}",
+            "until": in_words(asked.until),
             "refer_url": _share(app, session, asked, group),
         }
     return page(app, "thanks", words, locale=asked.survey.snapshot["locale"])
@@ -93,8 +93,8 @@ def _question(app: App, token: str, asked: Asked, **shown: Any) -> Response:  # 
         "error": shown.get("error", ""),
         "changing": before is not None,
         "answered": before.score if before else "",
-        "answered_on": f"{before.changed_at:%Y-%m-%d}" if before else "",
-        "until": f"{asked.until:%Y-%m-%d}",
+        "answered_on": in_words(before.changed_at) if before else "",
+        "until": in_words(asked.until),
     }
     status = INVALID if words["error"] else 200
     return page(app, "survey", words, locale=survey.snapshot["locale"], status=status)

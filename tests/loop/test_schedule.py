@@ -1,0 +1,79 @@
+"""What runs when, and how it is told."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from loop import schedule, states
+from loop.engine import embedded
+from loop.models import Contact, JobRun, Survey
+from loop.states import Kind, Stage
+from loop.store import Store
+from tests.loop.conftest import CRM, World, make_world
+
+
+def test_every_kind_of_effect_has_its_handler_and_its_lane(world: World) -> None:
+    """Nothing can be owed that nobody delivers."""
+    assert set(schedule.HANDLERS) == set(Kind) == set(states.LANES)
+    drained = set(schedule.lanes(world.app))
+    crm = {states.lane(CRM, kind) for kind in Kind if kind not in states.MAIL_KINDS}
+    assert drained == crm | {states.lane(states.MAIL, Kind.ASK)}
+
+
+def test_a_job_writes_down_how_it_went(world: World) -> None:
+    """The row says when, and what went wrong in words."""
+    world.crm.down = True
+    assert not schedule.run(world.app, "pull")
+    assert "down" in world.only(JobRun).problem
+
+    world.crm.down = False
+    world.clock.forward(minutes=15)
+    assert schedule.run(world.app, "pull")
+    row = world.only(JobRun)
+    assert (row.problem, row.ended_at) == ("", world.clock.at)
+
+
+def test_one_crm_that_is_down_does_not_stop_the_other(world: World) -> None:
+    """The pull of the second CRM goes on."""
+    other = type(world.crm)()
+    other.name = "other"
+    other.state.contacts.update(world.crm.state.contacts)
+    world.add("c1")
+    other.state.contacts.update(world.crm.state.contacts)
+    world.crm.down = True
+    world.app.crms["other"] = other  # type: ignore[index]
+
+    schedule.run(world.app, "pull")
+
+    assert [contact.crm for contact in world.all(Contact)] == ["other"]
+
+
+def test_a_bug_in_a_job_is_told_and_does_not_spread(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next job runs all the same."""
+    job = schedule.Job(lambda _: 1 / 0, lambda _: 1.0, "fails")
+    monkeypatch.setattr(schedule, "JOBS", {**schedule.JOBS, "choose": job})
+
+    assert not schedule.run(world.app, "choose")
+    assert "a bug of ours: ZeroDivisionError" in world.only(JobRun).problem
+    assert schedule.run(world.app, "deliver")
+
+
+def test_the_embedded_engine_runs_the_loop_by_itself(tmp_path: Path) -> None:
+    """Ann is asked without anybody pressing anything."""
+    store = Store(f"sqlite:///{tmp_path / 'npsloop.db'}")
+    store.upgrade()
+    often = {"pull_s": 0.1, "choose_s": 0.1, "deliver_s": 0.1, "close_s": 0.2, "tidy_s": 1}
+    world = make_world(store, schedule=often)
+    world.clock.at = datetime.now(UTC)
+    world.add()
+    with embedded.running(world.app):
+        until = time.monotonic() + 20
+        while time.monotonic() < until and not world.mailer.sent:
+            time.sleep(0.05)
+    assert len(world.mailer.sent) == 1
+    assert world.only(Survey).stage is Stage.ASKED
+    store.close()
