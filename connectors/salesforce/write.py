@@ -27,6 +27,8 @@ MERGES_MAX: Final = 3
 """How many merges on merges are followed."""
 ID: Final = re.compile(r"[0-9A-Za-z]{18}")
 HEADERS: Final = {"Sforce-Duplicate-Rule-Header": "allowSave=true"}
+KEEP_OWNER: Final = {"Sforce-Auto-Assign": "FALSE"}
+"""Else the org's assignment rules would give a lead to somebody else."""
 LOST: Final = {"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"}
 T = TypeVar("T")
 
@@ -104,8 +106,10 @@ class Writer:
     def _one(self, path: str, sobject: str, batch: Sequence[Item]) -> Sequence[Result | Refused]:
         records = [{"attributes": {"type": sobject}, **item.values} for item in batch]
         body = msgspec.json.encode({"allOrNone": False, "records": records})
+        owned = all("OwnerId" in item.values for item in batch)
+        headers = HEADERS | (KEEP_OWNER if owned else {})
         try:
-            answer = self.org.restful(path, method="PATCH", data=body, headers=HEADERS)
+            answer = self.org.restful(path, method="PATCH", data=body, headers=headers)
             results = msgspec.convert(answer, list[Result])
         except Refused as error:
             return [error] * len(batch)

@@ -323,48 +323,38 @@ def test_an_address_shared_by_two_is_no_key(
         sf.Contact.upsert("Email/office@example.com", {"LastName": "Cole"})
 
 
+BAD_RECORDS = [
+    ({"Nonsense__c": 9}, "INVALID_FIELD"),
+    ({"FirstName": "x" * 41}, "STRING_TOO_LONG"),
+    ({"OwnerId": "{left}"}, "INACTIVE_OWNER_OR_USER"),
+    ({"AccountId": make("001", 1)}, "INVALID_CROSS_REFERENCE_KEY"),
+    ({"Id": "{gone}"}, "ENTITY_IS_DELETED"),
+    ({"Id": "003"}, "MALFORMED_ID"),
+    ({"Id": None}, "MISSING_ARGUMENT"),
+    ({"NPS_Group__c": "neutral"}, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"),
+    ({"LastName": None}, "REQUIRED_FIELD_MISSING"),
+    ({"Title": "Dr"}, "INVALID_FIELD_FOR_INSERT_UPDATE"),
+    ({"Email": "no address"}, "INVALID_EMAIL_ADDRESS"),
+    ({"NPS_Score__c": 100}, "NUMBER_OUTSIDE_VALID_RANGE"),
+]
+
+
 def test_each_record_of_a_batch_has_its_own_result(
     org: SalesforceSandbox, sf: simple_salesforce.Salesforce
 ) -> None:
-    left = org.state.add("User", {"LastName": "Left", "Email": "leo@example.com"})
     ann, gone, bob = (org.state.add("Contact", {"LastName": name}) for name in "ABC")
+    left = org.state.add("User", {"LastName": "Left", "Email": "leo@example.com"})
     org.state.delete("Contact", gone)
     org.state.forbid("Contact", "Title")
-
-    results = saved(
-        sf,
-        contact(Id=ann, NPS_Score__c=9),
-        contact(Id=gone, NPS_Score__c=9),
-        contact(Id=ann, Nonsense__c=9),
-        contact(Id=ann, FirstName="x" * 41),
-        contact(Id=ann, OwnerId=left),
-        contact(Id=ann, AccountId=make("001", 1)),
-        contact(Id="003", NPS_Score__c=9),
-        contact(Id=ann, NPS_Group__c="neutral"),
-        contact(Id=ann, LastName=None),
-        contact(Id=ann, Title="Dr"),
-        contact(Id=ann, Email="no address"),
-        contact(Id=ann, NPS_Score__c=100),
-        contact(NPS_Score__c=9),
-        contact(Id=bob, NPS_Score__c=0),
-    )
-
-    assert results == [
-        "saved",
-        "ENTITY_IS_DELETED",
-        "INVALID_FIELD",
-        "STRING_TOO_LONG",
-        "INACTIVE_OWNER_OR_USER",
-        "INVALID_CROSS_REFERENCE_KEY",
-        "MALFORMED_ID",
-        "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
-        "REQUIRED_FIELD_MISSING",
-        "INVALID_FIELD_FOR_INSERT_UPDATE",
-        "INVALID_EMAIL_ADDRESS",
-        "NUMBER_OUTSIDE_VALID_RANGE",
-        "MISSING_ARGUMENT",
-        "saved",
+    ids = {"{left}": left, "{gone}": gone}
+    bad = [
+        contact(Id=ann) | {name: ids.get(str(value), value) for name, value in fields.items()}
+        for fields, _ in BAD_RECORDS
     ]
+
+    results = saved(sf, contact(Id=ann, NPS_Score__c=9), *bad, contact(Id=bob, NPS_Score__c=0))
+
+    assert results == ["saved", *(code for _, code in BAD_RECORDS), "saved"]
     assert [org.state.get("Contact", it)["NPS_Score__c"] for it in (ann, bob)] == [9.0, 0.0]
 
 

@@ -345,7 +345,7 @@ def test_the_pages_show_any_text_harmless(org: SalesforceSandbox, url: str) -> N
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert "unsafe" not in headers["Content-Security-Policy"]
     assert b"Not Started" in answers[3][2]
-    assert b"NPS_Score__c" in answers[1][2]
+    assert b'<dt title="NPS_Score__c">NPS Score</dt>' in answers[1][2]
 
 
 def test_a_page_of_no_record_says_so(url: str) -> None:

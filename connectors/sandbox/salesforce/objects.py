@@ -122,70 +122,94 @@ def _address(kind: str) -> list[Field]:
 
 
 def _standard() -> dict[str, list[Field]]:
-    fixed: dict[str, Any] = {"createable": False, "updateable": False}
     return {
-        "User": [
-            *(replace(field, required=field.name in {"LastName", "Email"}) for field in _person()),
-            text("Username", 80),
-            text("Alias", 8),
-            flag("IsActive"),
-            choice("UserType", "Standard", default="Standard", **fixed),
-            choice("LanguageLocaleKey", "en_US", "de", "fr", default="en_US"),
-        ],
-        "Account": [
-            text("Name", 255, required=True),
-            text("AccountNumber", 40),
-            choice("Industry", "Apparel", "Banking", "Construction", "Consulting", "Technology"),
-            choice("Type", "Prospect", "Customer - Direct", "Customer - Channel"),
-            Field(name="Website", type="url", length=255),
-            Field(name="Phone", type="phone", length=40),
-            Field(name="NumberOfEmployees", type="int", precision=8),
-            Field(name="AnnualRevenue", type="currency", precision=18),
-            area("Description"),
-            reference("ParentId", "Account"),
-            reference("MasterRecordId", "Account", **fixed),
-            *_address("Billing"),
-        ],
-        "Contact": [
-            *_person(),
-            text("Department", 80),
-            area("Description"),
-            choice("LeadSource", *SOURCES),
-            reference("AccountId", "Account"),
-            reference("ReportsToId", "Contact"),
-            reference("MasterRecordId", "Contact", **fixed),
-            flag("HasOptedOutOfEmail"),
-            text("EmailBouncedReason", 255),
-            moment("EmailBouncedDate"),
-            flag("IsEmailBounced", **fixed),
-            text("Product__c", 80),
-            text("Language__c", 20),
-            *_address("Mailing"),
-        ],
-        "Lead": [
-            *_person(),
-            text("Company", 255, required=True),
-            choice("Status", "Open - Not Contacted", "Working", default="Open - Not Contacted"),
-            choice("LeadSource", *SOURCES),
-            area("Description"),
-            flag("HasOptedOutOfEmail"),
-            flag("IsConverted", **fixed),
-        ],
+        "User": _user(),
+        "Account": _account(),
+        "Contact": _contact(),
+        "Lead": _lead(),
         "Task": _task(),
         "Case": _case(),
-        "Opportunity": [
-            text("Name", 120, required=True),
-            choice("StageName", *STAGES, required=True),
-            Field(name="CloseDate", type="date", required=True),
-            Field(name="Amount", type="currency", precision=18, scale=2),
-            choice("Type", "Existing Customer - Upgrade", "New Customer"),
-            choice("LeadSource", *SOURCES),
-            area("Description"),
-            reference("AccountId", "Account"),
-            flag("IsClosed", **fixed),
-            flag("IsWon", **fixed),
-        ],
+        "Opportunity": _opportunity(),
     }
+
+
+def _user() -> list[Field]:
+    fixed: dict[str, Any] = {"createable": False, "updateable": False}
+    return [
+        *(replace(field, required=field.name in {"LastName", "Email"}) for field in _person()),
+        text("Username", 80),
+        text("Alias", 8),
+        flag("IsActive"),
+        choice("UserType", "Standard", default="Standard", **fixed),
+        choice("LanguageLocaleKey", "en_US", "de", "fr", default="en_US"),
+    ]
+
+
+def _account() -> list[Field]:
+    fixed: dict[str, Any] = {"createable": False, "updateable": False}
+    return [
+        text("Name", 255, required=True),
+        text("AccountNumber", 40),
+        choice("Industry", "Apparel", "Banking", "Construction", "Consulting", "Technology"),
+        choice("Type", "Prospect", "Customer - Direct", "Customer - Channel"),
+        Field(name="Website", type="url", length=255),
+        Field(name="Phone", type="phone", length=40),
+        Field(name="NumberOfEmployees", type="int", precision=8),
+        Field(name="AnnualRevenue", type="currency", precision=18),
+        area("Description"),
+        reference("ParentId", "Account"),
+        reference("MasterRecordId", "Account", **fixed),
+        *_address("Billing"),
+    ]
+
+
+def _contact() -> list[Field]:
+    fixed: dict[str, Any] = {"createable": False, "updateable": False}
+    return [
+        *_person(),
+        text("Department", 80),
+        area("Description"),
+        choice("LeadSource", *SOURCES),
+        reference("AccountId", "Account"),
+        reference("ReportsToId", "Contact"),
+        reference("MasterRecordId", "Contact", **fixed),
+        flag("HasOptedOutOfEmail"),
+        text("EmailBouncedReason", 255),
+        moment("EmailBouncedDate"),
+        flag("IsEmailBounced", **fixed),
+        text("Product__c", 80),
+        text("Language__c", 20),
+        *_address("Mailing"),
+    ]
+
+
+def _lead() -> list[Field]:
+    fixed: dict[str, Any] = {"createable": False, "updateable": False}
+    return [
+        *_person(),
+        text("Company", 255, required=True),
+        choice("Status", "Open - Not Contacted", "Working", default="Open - Not Contacted"),
+        choice("LeadSource", *SOURCES),
+        area("Description"),
+        flag("HasOptedOutOfEmail"),
+        flag("IsConverted", **fixed),
+    ]
+
+
+def _opportunity() -> list[Field]:
+    fixed: dict[str, Any] = {"createable": False, "updateable": False}
+    return [
+        text("Name", 120, required=True),
+        choice("StageName", *STAGES, required=True),
+        Field(name="CloseDate", type="date", required=True),
+        Field(name="Amount", type="currency", precision=18, scale=2),
+        choice("Type", "Existing Customer - Upgrade", "New Customer"),
+        choice("LeadSource", *SOURCES),
+        area("Description"),
+        reference("AccountId", "Account"),
+        flag("IsClosed", **fixed),
+        flag("IsWon", **fixed),
+    ]
 
 
 def _task() -> list[Field]:

@@ -3,6 +3,7 @@
 Everything in them is escaped, and they need no script: the policy they come with allows none.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from html import escape
@@ -171,7 +172,9 @@ def _facts(state: State, row: Record, names: Sequence[str]) -> Cell:
         value = row[name]
         linked = isinstance(value, str) and name != "Id" and state.find(value) is not None
         shown = _link(state, value) if linked else _text(value)
-        lines.append(f"<dt>{escape(name)}</dt><dd>{shown}</dd>")
+        if name == "NPS_Group__c":
+            shown = _group(value)
+        lines.append(f'<dt title="{escape(name)}">{escape(_label(name))}</dt><dd>{shown}</dd>')
     return f"<dl>{''.join(lines)}</dl>"
 
 
@@ -212,11 +215,26 @@ def _group(group: str | None) -> Cell:
     return f'<span class="{escape(group)}">{escape(group)}</span>' if group else ""
 
 
+def _label(name: str) -> str:
+    """Return a field's name as the CRM would show it: `AccountId` as Account."""
+    if name.endswith("__c"):
+        return name.removesuffix("__c").replace("_", " ").strip()
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return spaced.removesuffix(" Id") if spaced != "Id" else "ID"
+
+
 def _text(value: object) -> Cell:
     if value is None or value == "":
         return ""
-    shown = f"{value:%Y-%m-%d %H:%M} UTC" if isinstance(value, datetime) else str(value)
-    return f'<bdi class="text">{escape(shown)}</bdi>'
+    return f'<bdi class="text">{escape(_spoken(value))}</bdi>'
+
+
+def _spoken(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M} UTC"
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def _shown(title: str, body: Cell, status: int = 200, *, kind: str = "") -> HTMLResponse:
