@@ -29,6 +29,7 @@ class Purpose(StrEnum):
     ANSWER = "answer"
     LEAVE = "leave"
     REFER = "refer"
+    SHOW = "show"
 
 
 class Keys:
@@ -86,7 +87,9 @@ class App:
 
     def link(self, purpose: Purpose, row_id: str) -> str:
         """Return the address that a person opens for this purpose."""
-        return self.config.address(f"/{purpose[0]}/{self.keys.token(purpose, row_id)}")
+        token = self.keys.token(purpose, row_id)
+        path = f"/s/{row_id}/{token}" if purpose is Purpose.SHOW else f"/{purpose[0]}/{token}"
+        return self.config.address(path)
 
 
 def build(

@@ -93,7 +93,7 @@ def _body(app: App, answer: Answer, contact: Contact) -> str:
         answer.comment or "No comment was left.",
         "",
         f"Record: {crm.link('contact', contact.remote_id)}",
-        f"Their answer: {app.config.address(f'/answers/{answer.survey_id}')}",
+        f"Their answer: {app.link(Purpose.SHOW, answer.survey_id)}",
     ]
     if answer.changed_at != answer.answered_at:
         lines.insert(1, f"They changed it on {answer.changed_at:%Y-%m-%d}.")

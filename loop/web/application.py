@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from loop.app import App
-from loop.web import forms, hooks, leave, refer, survey
+from loop.web import forms, hooks, leave, refer, staff, survey
 from loop.web.intake import Intake
 from loop.web.pages import app_of, brand, gone, page, stylesheet
 
@@ -41,6 +41,7 @@ def application(app: App) -> Starlette:
             Route("/l/{token}", leave.take, methods=["POST"]),
             Route("/r/{token}", refer.show, methods=["GET"]),
             Route("/r/{token}", refer.take, methods=["POST"]),
+            Route("/s/{survey_id}/{token}", staff.show),
             Route("/hooks/mail", hooks.mail_events, methods=["POST"]),
             Route("/static/style.css", stylesheet),
             Route("/static/brand.css", brand),

@@ -1,5 +1,8 @@
 """What people and machines can do on our pages."""
 
+import re
+from urllib.parse import urlsplit
+
 import pytest
 
 from loop.app import Purpose
@@ -138,6 +141,23 @@ def test_an_unsubscribe_can_be_undone(browser: Browser) -> None:
 
     assert browser.world.all(Suppression) == []
     assert browser.world.only(Survey).stage is Stage.ASKED
+
+
+def test_a_task_links_to_the_answer_and_what_was_said_before(browser: Browser) -> None:
+    """The page names nobody, and its link is not to be guessed."""
+    browser.post(browser.path(Purpose.ANSWER), score=3, comment="<b>late</b>")
+    browser.world.clock.forward(days=1)
+    browser.post(browser.path(Purpose.ANSWER), score=4, comment="late again")
+    browser.world.deliver()
+    [task] = browser.world.crm.state.tasks.values()
+    path = urlsplit(re.findall(r"http\S+/s/\S+", task.body)[0]).path
+
+    words = words_of(browser.get(path).data)
+    assert "4 of 10, a detractor" in words
+    assert "late again" in words
+    assert "<b>late</b>" in words
+    assert "Archer" not in words
+    assert browser.get(path[:-1] + ("A" if path[-1] != "A" else "B")).status == 404
 
 
 def invite(browser: Browser) -> str:
