@@ -27,9 +27,9 @@ def again(app: App, session: Session, effect: Effect) -> None:
     """
     handed_over = effect.kind in MAIL_KINDS and effect.state is EffectState.DONE
     if effect.state in {EffectState.CLAIMED, EffectState.UNKNOWN} or handed_over:
-        raise OutOfTurn(effect.kind, effect.state, EffectState.DUE)
+        raise OutOfTurn(_what(effect), effect.state, EffectState.DUE)
     if effect.state is not EffectState.DUE:
-        check("effect", EFFECT, effect.state, EffectState.DUE)
+        check(_what(effect), EFFECT, effect.state, EffectState.DUE)
     _owe_again(app, effect)
     if effect.kind is Kind.ASK and effect.survey_id is not None:
         survey = session.get_one(Survey, effect.survey_id, with_for_update=True)
@@ -50,8 +50,8 @@ def drop(app: App, session: Session, effect: Effect) -> None:
     A question that was never handed over lapses with it: the customer is free for another one.
     """
     if effect.state is EffectState.CLAIMED:
-        raise OutOfTurn(effect.kind, effect.state, EffectState.DROPPED)
-    check("effect", EFFECT, effect.state, EffectState.DROPPED)
+        raise OutOfTurn(_what(effect), effect.state, EffectState.DROPPED)
+    check(_what(effect), EFFECT, effect.state, EffectState.DROPPED)
     doubtful = effect.state is EffectState.UNKNOWN
     effect.state, effect.settled_at = EffectState.DROPPED, app.now()
     effect.problem = effect.problem or "dropped by the operator"
@@ -69,4 +69,8 @@ def settle(app: App, session: Session, effect: Effect, said: str, handlers: Hand
     """
     to = SETTLED_AS[said]
     if not settle_unknown(app, session, effect.key, to, handlers):
-        raise OutOfTurn(effect.kind, effect.state, to)
+        raise OutOfTurn(_what(effect), effect.state, to)
+
+
+def _what(effect: Effect) -> str:
+    return "mail" if effect.kind in MAIL_KINDS else "effect"

@@ -4,6 +4,7 @@ Every write transaction on SQLite begins IMMEDIATE: a deferred one that reads fi
 race for the lock. Nothing but our own reads and writes happens inside a transaction.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -66,21 +67,27 @@ class Store:
 
     def check(self) -> None:
         """Raise `Outdated` where the database has another version's shape."""
-        with self.engine.connect() as connection:
-            now = MigrationContext.configure(connection).get_current_revision()
+        now = self.revision()
         head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
         if now != head:
             message = f"the database is at {now or 'nothing'}, not at {head}: npsloop db upgrade"
             raise Outdated(message)
+
+    def revision(self) -> str | None:
+        """Return which version's shape the database has; None where it has none yet."""
+        with self.engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
 
     def empty(self) -> bool:
         """Tell whether there is nothing in the database, not even our tables."""
         return not inspect(self.engine).get_table_names()
 
     def backup(self, to: Path) -> None:
-        """Copy a SQLite database while it is in use. Raise OSError where the copy exists."""
-        if to.exists():
-            raise FileExistsError(17, "it exists already; name another file", str(to))
+        """Copy a SQLite database while it is in use, for its owner's eyes alone.
+
+        Raise OSError where the copy exists, or cannot be made.
+        """
+        os.close(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         connection = self.engine.raw_connection()  # VACUUM runs in no transaction
         try:
             connection.cursor().execute("VACUUM INTO ?", (str(to),))

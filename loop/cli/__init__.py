@@ -6,7 +6,7 @@ Typer to import (the configuration, the database, a connector) is imported insid
 
 import typer
 
-from loop.cli import ask, config, demo, init, run, stages
+from loop.cli import ask, config, customer, db, demo, effects, init, run, stages, status
 from loop.cli.say import Loop
 
 app = typer.Typer(
@@ -33,7 +33,11 @@ app.command()(stages.pull)
 app.command()(stages.choose)
 app.command()(ask.ask)
 app.command()(stages.deliver)
+app.command()(status.status)
+app.add_typer(effects.app, name="effects")
+app.add_typer(customer.app, name="customer")
 app.add_typer(config.app, name="config")
+app.add_typer(db.app, name="db")
 
 
 def main() -> None:

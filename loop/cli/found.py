@@ -1,0 +1,113 @@
+"""Finds effects, and tells of them, for `npsloop effects`."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Select, func, select
+from sqlmodel import Session, col
+
+from loop import schedule
+from loop.app import App
+from loop.cli import people, say
+from loop.config import Mendable
+from loop.models import Contact, Customer, Effect, MailEvent, Survey
+from loop.states import EffectState
+
+ID_MIN: Final = 6
+"""So many characters of an id are enough, where they are the only one's."""
+
+
+class NoSuchEffect(Mendable):
+    """There is no effect with this id, or more than one."""
+
+
+def wanted(
+    app: App, session: Session, *, lane: str | None, state: str | None, who: str | None
+) -> Select[Any]:
+    """Return the query for the effects of a lane, a state and a customer, as far as given."""
+    query = select(Effect)
+    if lane is not None:
+        say.among(lane, _lanes(app, session), "lane")
+        query = query.where(col(Effect.lane) == lane)
+    if state is not None:
+        say.among(state, [str(one) for one in EffectState], "state")
+        query = query.where(col(Effect.state) == EffectState(state))
+    if who is not None:
+        customer = people.find(app, session, who)
+        surveys = select(col(Survey.id)).where(col(Survey.customer_id) == customer.id)
+        records = select(col(Contact.id)).where(col(Contact.customer_id) == customer.id)
+        query = query.where(
+            col(Effect.survey_id).in_(surveys) | col(Effect.contact_id).in_(records)
+        )
+    return query
+
+
+def _lanes(app: App, session: Session) -> list[str]:
+    """Return the lanes there are: those of the configuration, and those with effects."""
+    left = session.connection().execute(select(col(Effect.lane)).distinct()).scalars()
+    return sorted({*schedule.lanes(app), *left})
+
+
+def newest(session: Session, query: Select[Any], limit: int) -> tuple[int, Sequence[Effect]]:
+    """Return how many effects a query finds, and the newest of them."""
+    total = session.connection().scalar(select(func.count()).select_from(query.subquery()))
+    ordered = query.order_by(col(Effect.created_at).desc(), col(Effect.id))
+    return total or 0, session.scalars(ordered.limit(limit)).all()
+
+
+def by_ids(session: Session, ids: Sequence[str]) -> list[Effect]:
+    """Return the effects with these ids, or whose ids begin so. Raise `NoSuchEffect`."""
+    return [_by_id(session, one.strip().lower()) for one in dict.fromkeys(ids)]
+
+
+def _by_id(session: Session, begin: str) -> Effect:
+    found = session.get(Effect, begin)
+    if found is not None:
+        return found
+    if len(begin) < ID_MIN:
+        raise NoSuchEffect(f"{begin}: give at least {ID_MIN} characters of an id")
+    query = select(Effect).where(col(Effect.id).startswith(begin, autoescape=True)).limit(2)
+    several = session.scalars(query).all()
+    if len(several) != 1:
+        problem = "more than one effect begins so" if several else "there is no such effect"
+        raise NoSuchEffect(f"{begin}: {problem}: npsloop effects list shows them")
+    return several[0]
+
+
+def row(effect: Effect) -> dict[str, Any]:
+    """Return an effect as JSON has it; it names nobody."""
+    return {
+        "id": effect.id,
+        "kind": str(effect.kind),
+        "lane": effect.lane,
+        "state": str(effect.state),
+        "tries": effect.tries,
+        "due_at": effect.due_at.isoformat(),
+        "created_at": effect.created_at.isoformat(),
+        "settled_at": effect.settled_at.isoformat() if effect.settled_at else None,
+        "remote_id": effect.remote_id,
+        "problem": effect.problem,
+    }
+
+
+def more(session: Session, effect: Effect) -> dict[str, Any]:
+    """Return whom an effect is for, and what the mail provider told about it."""
+    survey = session.get(Survey, effect.survey_id) if effect.survey_id else None
+    contact_id = effect.contact_id or (survey.contact_id if survey else "")
+    contact = session.get(Contact, contact_id) if contact_id else None
+    customer_id = survey.customer_id if survey else contact.customer_id if contact else ""
+    customer = session.get(Customer, customer_id) if customer_id else None
+    events = session.scalars(
+        select(MailEvent).where(col(MailEvent.effect_key) == effect.key).order_by(col(MailEvent.at))
+    )
+    return {
+        "key": effect.key,
+        "customer": {
+            "id": customer_id,
+            "name": contact.name if contact else "",
+            "email": (customer.email if customer else None) or "",
+            "record": contact_id,
+        },
+        "survey": effect.survey_id or "",
+        "mail_events": [f"{event.at:%Y-%m-%d %H:%M} {event.kind}" for event in events],
+    }
