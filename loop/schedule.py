@@ -9,7 +9,7 @@ from connectors.errors import ConnectorError
 from loop import ask, choose, close, follow_up, leave, pull, refer, write_back
 from loop.app import App
 from loop.models import JobRun
-from loop.outbox import Handler, drain, reap
+from loop.outbox import Handler, drain, reap, settle_by_evidence
 from loop.states import MAIL, Kind, lane
 
 log: Final = logging.getLogger(__name__)
@@ -70,6 +70,7 @@ def lanes(app: App) -> list[str]:
 
 def _tidy(app: App) -> None:
     reap(app)
+    settle_by_evidence(app, HANDLERS)
     while leave.lapse(app):
         pass
 

@@ -137,7 +137,7 @@ def town(store: Store) -> Iterator[Town]:
             }
         )
         made: list[Town] = []
-        app = apps.build(config, SECRET, store=store, now=lambda: made[0].now())
+        app = apps.build(config, SECRET, store=store, now=lambda: made[0].now())  # noqa: PLW0108 - made later
         url = open_.enter_context(running(application(app)))
         sendgrid.webhook = f"{url}/hooks/mail"
         made.append(Town(app, url, salesforce, hubspot, sendgrid))
@@ -176,7 +176,7 @@ def people(town: Town) -> None:
         )
 
 
-def contact_of(town: Town, first_name: str) -> Any:
+def contact_of(town: Town, first_name: str) -> dict[str, Any]:
     """Return a contact as Salesforce has it."""
     [found] = [c for c in town.salesforce.state.all("Contact") if c["FirstName"] == first_name]
     return found

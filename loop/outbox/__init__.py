@@ -7,7 +7,18 @@ know whether a mail was accepted, its effect is *unknown* until evidence settles
 """
 
 from loop.outbox.deliver import Handler, Skip, drain
+from loop.outbox.evidence import settle_by_evidence
 from loop.outbox.owe import Owed, owe
 from loop.outbox.record import proven, reap, settle_unknown
 
-__all__ = ["Handler", "Owed", "Skip", "drain", "owe", "proven", "reap", "settle_unknown"]
+__all__ = [
+    "Handler",
+    "Owed",
+    "Skip",
+    "drain",
+    "owe",
+    "proven",
+    "reap",
+    "settle_by_evidence",
+    "settle_unknown",
+]

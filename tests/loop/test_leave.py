@@ -17,7 +17,7 @@ from loop.store import Store
 from tests.loop.conftest import MONDAY, World, make_world
 
 
-def event(world: World, kind: MailEventKind, n: int = 0, **more: Any) -> MailEvent:
+def event(world: World, kind: MailEventKind, n: int = 0, **more: Any) -> MailEvent:  # noqa: ANN401 - an event's fields
     """Return something that happened to the first mail that asks."""
     [key] = [e.key for e in world.all(Effect) if e.kind is Kind.ASK][:1]
     at = MONDAY + timedelta(minutes=n)

@@ -7,8 +7,8 @@ import pytest
 from sqlmodel import Session
 
 from connectors.errors import Doubtful, Refused, Unauthorized, Unavailable
-from connectors.ports import Mail, Outcome, Score
-from loop import outbox, schedule
+from connectors.ports import Mail, MailEvent, MailEventKind, Outcome, Score
+from loop import leave, outbox, schedule
 from loop.app import App
 from loop.models import Effect, Survey
 from loop.outbox import Handler, Owed, owe, reap, settle_unknown
@@ -98,13 +98,31 @@ def test_evidence_moves_the_survey_on(world: World, done: bool) -> None:  # noqa
     assert world.only(Survey).stage is (Stage.ASKED if done else Stage.CHOSEN)
 
 
+def test_proof_that_came_while_a_dead_worker_held_the_mail_counts(world: World) -> None:
+    """The event was there before anybody knew that the effect was unknown."""
+    due_mails(world)
+    claim(world.app, LETTERS, 1)
+    event = MailEvent(
+        id="e1",
+        mail_key=world.only(Effect).key,
+        kind=MailEventKind.DELIVERED,
+        at=world.clock.at,
+    )
+    leave.take_events(world.app, [event], schedule.HANDLERS)
+    assert states(world) == [EffectState.CLAIMED]
+
+    world.clock.forward(minutes=11)
+    schedule.run(world.app, "tidy")
+
+    assert states(world) == [EffectState.DONE]
+    assert world.only(Survey).stage is Stage.ASKED
+
+
 def test_suppression_is_checked_inside_the_claim(world: World) -> None:
     """Whoever leaves before the mail goes out gets none."""
     due_mails(world)
     survey = world.only(Survey)
     with world.app.store.write() as session:
-        from loop import leave  # noqa: PLC0415 - only here
-
         leave.unsubscribe(world.app, session, survey)
     world.deliver()
 
@@ -169,6 +187,7 @@ class Stubborn:
     def fail(self, _crm: object, scores: Sequence[Score]) -> Sequence[Outcome]:
         """Fail as a whole."""
         self.asked += 1
+        del scores
         raise self.error
 
 

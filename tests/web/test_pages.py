@@ -108,13 +108,10 @@ def test_a_link_serves_its_own_purpose_only(browser: Browser) -> None:
 def test_one_click_unsubscribes_in_both_wire_forms(browser: Browser) -> None:
     """RFC 8058: urlencoded or multipart, no page to read."""
     path = browser.path(Purpose.LEAVE)
+    part = b'Content-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click'
     for body, kind in (
         (b"List-Unsubscribe=One-Click", "application/x-www-form-urlencoded"),
-        (
-            b'--x\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\n'
-            b"One-Click\r\n--x--\r\n",
-            "multipart/form-data; boundary=x",
-        ),
+        (b"--x\r\n" + part + b"\r\n--x--\r\n", "multipart/form-data; boundary=x"),
     ):
         answer = browser.pool.request(
             "POST", browser.url + path, body=body, headers={"Content-Type": kind}
