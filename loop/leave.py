@@ -130,6 +130,7 @@ def forget(app: App, session: Session, customer: Customer) -> None:
         told = table(model)
         connection.execute(update(told).where(told.c.survey_id.in_(mine)).values(comment=""))
     _forget_effects(session, customer)
+    _forget_words(session, customer)
     connection.execute(
         delete(table(models.Ledger)).where(table(models.Ledger).c.customer_id == customer.id)
     )
@@ -146,3 +147,17 @@ def _forget_effects(session: Session, customer: Customer) -> None:
         .where(effects.c.survey_id.in_(mine), effects.c.state == EffectState.DUE)
         .values(state=EffectState.DROPPED, problem="the customer was forgotten")
     )
+
+
+def _forget_words(session: Session, customer: Customer) -> None:
+    """Erase what others wrote about the person: a case's subject, a mail server's reply."""
+    contacts, surveys, effects = table(Contact), table(Survey), table(Effect)
+    triggers, events = table(models.Trigger), table(models.MailEvent)
+    records = select(contacts.c.id).where(contacts.c.customer_id == customer.id)
+    mine = select(surveys.c.id).where(surveys.c.customer_id == customer.id)
+    keys = select(effects.c.key).where(effects.c.survey_id.in_(mine))
+    connection = session.connection()
+    connection.execute(
+        update(triggers).where(triggers.c.contact_id.in_(records)).values(subject="")
+    )
+    connection.execute(update(events).where(events.c.effect_key.in_(keys)).values(reason=""))

@@ -1,7 +1,9 @@
 """What `npsloop customer` promises."""
 
+from connectors.ports import MailEvent, MailEventKind, Trigger, TriggerEvent
 from loop import leave
-from loop.models import Customer, Suppression
+from loop.models import Customer, Effect, Suppression
+from loop.schedule import HANDLERS
 from tests.cli.conftest import Desk
 
 
@@ -73,6 +75,32 @@ def test_a_customer_is_forgotten_with_a_receipt(ann: Desk) -> None:
     assert "ann@acme.example" not in "".join(ann.dump()).lower()
     assert "slow" not in "".join(ann.dump())
     assert len(ann.world.all(Suppression)) == 1
+
+
+def test_what_others_wrote_of_a_customer_is_forgotten_too(ann: Desk) -> None:
+    world = ann.world
+    world.crm.state.triggers["t1"] = Trigger(
+        id="t1",
+        event=TriggerEvent.CASE_CLOSED,
+        contact_id="c1",
+        subject="Ann cannot log in",
+        at=world.clock.at,
+    )
+    world.ask()
+    event = MailEvent(
+        id="e1",
+        mail_key=world.only(Effect).key,
+        kind=MailEventKind.DEFERRED,
+        at=world.clock.at,
+        reason="550 Ann has no mailbox",
+    )
+    leave.take_events(world.app, [event], HANDLERS)
+
+    ann.run("customer", "forget", "ann@acme.example", "--yes")
+
+    dump = "".join(ann.dump())
+    assert "cannot log in" not in dump
+    assert "no mailbox" not in dump
 
 
 def test_a_forgotten_address_is_still_known_as_such(ann: Desk) -> None:
