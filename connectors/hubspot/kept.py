@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from connectors.errors import Refused
 from connectors.hubspot.api import ASSOCIATIONS, BATCH, OBJECTS, Api, turn
 from connectors.hubspot.shapes import Batch, LinkedFrom, Plain
 from connectors.hubspot.texts import mark_in, mark_of
@@ -50,7 +51,22 @@ def keep_each(api: Api, type_: str, items: Sequence[Kept], changes: Changes) -> 
     missing = {key: _new(type_, item) for key, item in wanted.items() if key not in there}
     if missing:
         outcomes |= api.put_each(f"{path}/create", missing).outcomes
+    again = {
+        key: _new(type_, item) for key, item in _without_company(wanted, outcomes) if key in missing
+    }
+    if again:
+        outcomes |= api.put_each(f"{path}/create", again).outcomes
     return [outcomes[item.key] for item in items]
+
+
+def _without_company(
+    wanted: Mapping[str, Kept], outcomes: Mapping[str, Outcome]
+) -> Iterable[tuple[str, Kept]]:
+    """Give the refused items without their company: that may be what is gone."""
+    for key, item in wanted.items():
+        error = outcomes[key].error
+        if isinstance(error, Refused) and error.code != "inactive_owner" and item.account_id:
+            yield key, item._replace(account_id="")
 
 
 def _there(api: Api, type_: str, items: Iterable[Kept]) -> dict[str, Plain]:

@@ -222,6 +222,15 @@ def test_a_task_for_nobody_in_particular_has_no_owner(crm: HubSpot, world: HubSp
     assert own["hs_task_priority"] == "MEDIUM"
 
 
+def test_a_company_that_is_gone_costs_no_task(crm: HubSpot, world: HubSpotWorld) -> None:
+    ann, olga = world.add_contact(email="ann@example.com"), world.add_owner("Olga Owner")
+
+    [put] = crm.put_tasks([msgspec.structs.replace(task("t-1", ann, olga), account_id="1")])
+
+    assert put.error is None
+    assert world.tasks_of(ann)[0]["id"] == put.remote_id
+
+
 def test_words_that_a_person_added_hide_no_task(crm: HubSpot, world: HubSpotWorld) -> None:
     ann, olga = world.add_contact(email="ann@example.com"), world.add_owner("Olga Owner")
     quoting = task("t-1", ann, olga, body=f"She wrote {mark_of('t-9')}")

@@ -28,7 +28,11 @@ a{color:var(--accent)}h1{font-size:1.4rem;margin:.4rem 0 1rem;overflow-wrap:anyw
 h2{font-size:1.05rem;margin:1.6rem 0 .4rem}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;padding:.4rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
-th{color:var(--dim);font-weight:600}td{overflow-wrap:anywhere;min-width:3.5rem}
+th{color:var(--dim);font-weight:600}td{overflow-wrap:anywhere;min-width:4.5rem}
+td:first-child{min-width:11.5rem}td{white-space:pre-line}
+@media(max-width:42rem){thead{display:none}tr,td{display:block}td:empty{display:none}
+tr{border-bottom:1px solid var(--line);padding:.5rem 0}td{border:0;padding:.1rem .3rem}
+td:not(:first-child)::before{content:attr(data-name) ": ";color:var(--dim)}}
 .counts{display:flex;gap:.6rem;flex-wrap:wrap;padding:0;list-style:none}
 .counts li{background:var(--soft);border:1px solid var(--line);border-radius:.5rem;
 padding:.3rem .8rem}
@@ -165,8 +169,16 @@ def _none() -> str:
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """Return a table; the cells are HTML already."""
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    names = [escape(name) for name in head]
+    heads = "".join(f'<th scope="col">{name}</th>' for name in names)
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f'<td data-name="{name}">{cell}</td>' for name, cell in zip(names, row, strict=True)
+        )
+        + "</tr>"
+        for row in rows
+    )
     table = f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div class="wide" tabindex="0" role="region" aria-label="Table">{table}</div>'
 
