@@ -203,6 +203,8 @@ class Check(Record, frozen=True, kw_only=True):
     found: str
     remedy: str = ""
     """What to do next, where it failed: a command or a setting."""
+    unauthorized: bool = False
+    """It failed because the service does not know us, or does not let us."""
 
 
 class Crm(Protocol):

@@ -92,7 +92,10 @@ class Smtp:
             line.open()
         except ConnectorError as error:
             remedy = "see host, port, security, username and password of the mailer"
-            yield Check(name="server", passed=False, found=str(error), remedy=remedy)
+            unknown, found = isinstance(error, Unauthorized), str(error)
+            yield Check(
+                name="server", passed=False, found=found, remedy=remedy, unauthorized=unknown
+            )
         else:
             yield Check(name="server", passed=True, found=f"{where} lets us in")
         finally:

@@ -92,4 +92,10 @@ def _owners(api: Api) -> Check:
 
 def _failed(name: str, error: ConnectorError) -> Check:
     remedy = NEW_KEY if isinstance(error, Unauthorized) else "look whether HubSpot can be reached"
-    return Check(name=name, passed=False, found=error.problem, remedy=remedy)
+    return Check(
+        name=name,
+        passed=False,
+        found=error.problem,
+        remedy=remedy,
+        unauthorized=isinstance(error, Unauthorized),
+    )

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, Unauthorized
 from connectors.ports import Check
 from connectors.salesforce.api import API_VERSION, Org
 from connectors.salesforce.config import Config
@@ -41,7 +41,13 @@ def checks(org: Org, schema: Schema, config: Config) -> Iterator[Check]:
         quota = org.read("limits", Limits).daily_api_requests
     except ConnectorError as error:
         remedy = "check my_domain, client_id and its secret or key, and the app's policies"
-        yield Check(name="credentials", passed=False, found=error.problem, remedy=remedy)
+        yield Check(
+            name="credentials",
+            passed=False,
+            found=error.problem,
+            remedy=remedy,
+            unauthorized=isinstance(error, Unauthorized),
+        )
         return
     yield Check(name="credentials", passed=True, found=f"logged in at {config.site}")
     yield _version(org, config)

@@ -27,13 +27,16 @@ class Readable(Protocol):
 def checks(config: SendGridConfig, account: Readable) -> Iterator[Check]:
     """Look at the key; where it is good, at its rights, the sender and the webhook's key."""
     if not config.api_key.get_secret_value():
-        yield Check(name="key", passed=False, found="none is set", remedy=NEW_KEY)
+        found = "none is set"
+        yield Check(name="key", passed=False, found=found, remedy=NEW_KEY, unauthorized=True)
         return
     try:
         scopes = set(account.get("scopes")["scopes"])
     except (ConnectorError, LookupError, TypeError) as error:
-        remedy = NEW_KEY if isinstance(error, Unauthorized) else "try again in a minute"
-        yield Check(name="key", passed=False, found=str(error), remedy=remedy)
+        unknown = isinstance(error, Unauthorized)
+        remedy = NEW_KEY if unknown else "try again in a minute"
+        found = str(error)
+        yield Check(name="key", passed=False, found=found, remedy=remedy, unauthorized=unknown)
         return
     yield Check(name="key", passed=True, found="SendGrid knows it")
     may_send = "mail.send" in scopes
