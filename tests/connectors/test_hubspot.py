@@ -10,6 +10,7 @@ from connectors.errors import Refused
 from connectors.hubspot import Config, HubSpot
 from connectors.hubspot.texts import BODY_MAX, mark_in, mark_of, rich
 from connectors.ports import Contact, Owner, Priority
+from connectors.sandbox.faults import Fault, Kind
 from connectors.sandbox.hubspot import PORTAL
 from connectors.sandbox.server import running
 from connectors.testing import CrmSuite
@@ -169,18 +170,26 @@ def test_two_scores_for_one_contact_are_one_write(crm: HubSpot, world: HubSpotWo
     assert world.score_on(ann) == 9
 
 
-def test_an_input_that_spoils_a_batch_stops_no_other(crm: HubSpot, world: HubSpotWorld) -> None:
-    """HubSpot refuses some batches as a whole: then halves are tried."""
+def test_a_batch_refused_as_a_whole_is_tried_in_halves(crm: HubSpot, world: HubSpotWorld) -> None:
+    """HubSpot refuses some batches as a whole, whatever the trace ids say."""
+    there = [world.add_contact(email=f"c{n}@example.com") for n in range(5)]
+    world.sandbox.faults.add(Fault(kind=Kind.STATUS, status=400, path="/batch/update", times=4))
+
+    outcomes = crm.write_scores([score(contact) for contact in there])
+
+    assert [isinstance(outcome.error, Refused) for outcome in outcomes] == [True, *[False] * 4]
+    assert [world.score_on(contact) for contact in there] == [None, 9, 9, 9, 9]
+
+
+def test_a_property_that_is_missing_is_named(crm: HubSpot, world: HubSpotWorld) -> None:
     ann = world.add_contact(email="ann@example.com")
-    del world.state.schema._properties["contacts"]["nps_comment"]
-    many = [world.add_contact(email=f"c{n}@example.com") for n in range(3)]
+    world.state.schema.remove("contacts", "nps_comment")
 
-    outcomes = crm.write_scores([score(contact) for contact in [ann, *many]])
+    [outcome] = crm.write_scores([score(ann)])
 
-    problems = [outcome.error for outcome in outcomes]
-    assert all(isinstance(problem, Refused) for problem in problems)
-    assert "PROPERTY_DOESNT_EXIST (nps_comment)" in str(problems[0])
-    assert "create it in HubSpot" in str(problems[0])
+    assert isinstance(outcome.error, Refused)
+    assert "PROPERTY_DOESNT_EXIST (nps_comment)" in str(outcome.error)
+    assert "create it in HubSpot" in str(outcome.error)
 
 
 def test_a_task_has_all_that_its_owner_needs(crm: HubSpot, world: HubSpotWorld) -> None:
@@ -256,6 +265,18 @@ def test_a_body_is_cut_where_hubspot_would_refuse_it(sign: str) -> None:
 
     assert len(body) <= BODY_MAX
     assert mark_in(body) == mark_of("t-1")
+
+
+def test_a_contact_with_many_tasks_is_looked_through(crm: HubSpot, world: HubSpotWorld) -> None:
+    ann, olga = world.add_contact(email="ann@example.com"), world.add_owner("Olga Owner")
+    world.state.associations_page = 2
+    wanted = [task(f"t-{n}", ann, olga) for n in range(7)]
+
+    first = crm.put_tasks(wanted)
+    again = crm.put_tasks(wanted)
+
+    assert [outcome.remote_id for outcome in again] == [outcome.remote_id for outcome in first]
+    assert len(world.tasks_of(ann)) == 7
 
 
 def test_a_kept_answer_stands_on_the_company_too(crm: HubSpot, world: HubSpotWorld) -> None:

@@ -102,6 +102,32 @@ def test_a_short_limit_is_waited_for(crm: HubSpot, world: HubSpotWorld) -> None:
     assert outcome.error is None
 
 
+def test_a_limit_that_stays_is_told(crm: HubSpot, world: HubSpotWorld) -> None:
+    world.state.limits.search.calls = 0
+
+    with pytest.raises(Unavailable, match="SECONDLY") as told:
+        list(crm.triggers(None))
+
+    assert told.value.retry_after_s == 1
+    assert world.state.requests["search"] == 3
+
+
+def test_doctor_tells_what_cannot_be_read(crm: HubSpot, world: HubSpotWorld) -> None:
+    world.sandbox.faults.add(Fault(kind=Kind.STATUS, status=503, path="/crm/"))
+
+    failed = [check for check in crm.checks() if not check.passed]
+
+    names = ["properties of contacts", "properties of companies", "owners"]
+    assert [check.name for check in failed] == names
+    assert all("reached" in check.remedy for check in failed)
+
+
+def test_a_link_that_cannot_be_made_is_empty(crm: HubSpot, world: HubSpotWorld) -> None:
+    world.break_down()
+
+    assert crm.link("contact", "7") == ""
+
+
 def test_a_day_that_is_spent_parks_everything(crm: HubSpot, world: HubSpotWorld) -> None:
     world.state.limits.day.calls = 0
 

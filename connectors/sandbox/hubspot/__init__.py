@@ -52,10 +52,12 @@ class HubSpotSandbox:
 
 
 def _served(state: State) -> ASGIApp:
-    return Starlette(
+    application = Starlette(
         routes=[*routes(state), *page_routes(state)],
         exception_handlers={404: _nothing_here, 405: _not_so},
     )
+    application.router.redirect_slashes = False
+    return application
 
 
 def _nothing_here(_request: Request, _error: Exception) -> Response:

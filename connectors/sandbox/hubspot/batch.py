@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from connectors.sandbox.hubspot.objects import checked, created, identified, matching, updated
 from connectors.sandbox.hubspot.problems import Problem, unreadable
-from connectors.sandbox.hubspot.records import PLAIN, PRIMARY
+from connectors.sandbox.hubspot.records import PLAIN, PRIMARY, Record
 from connectors.sandbox.hubspot.schema import TYPES, stamp, type_named
 from connectors.sandbox.hubspot.state import State
 
@@ -82,14 +82,25 @@ def read_associations(state: State, type_: str, to: str, asked: Any) -> Answer: 
         if record is None or record.archived_at is not None:
             missing.append(_id(each))
             continue
-        found = []
-        for id_, numbers in state.links.of(record, other).items():
-            there = state.find(other, id_)
-            if there is not None and there.archived_at is None:
-                found.append({"toObjectId": id_, "associationTypes": _types(numbers)})
-        if found:
-            results.append({"from": {"id": record.id}, "to": found})
+        if found := _linked(state, record, other, str(each.get("after", ""))):
+            results.append({"from": {"id": record.id}, **found})
     return _answer(state, results, [_missing(type_, missing)] if missing else [])
+
+
+def _linked(state: State, record: Record, other: str, after: str) -> dict[str, Any]:
+    """Return a page of what belongs to a record; nothing where nothing does."""
+    there = [
+        {"toObjectId": id_, "associationTypes": _types(numbers)}
+        for id_, numbers in sorted(state.links.of(record, other).items(), key=lambda p: int(p[0]))
+        if (found := state.find(other, id_)) is not None and found.archived_at is None
+    ]
+    left = [each for each in there if int(str(each["toObjectId"])) > int(after or 0)]
+    shown = left[: state.associations_page]
+    if not shown:
+        return {}
+    if len(left) == len(shown):
+        return {"to": shown}
+    return {"to": shown, "paging": {"next": {"after": shown[-1]["toObjectId"]}}}
 
 
 def associate(state: State, type_: str, to: str, asked: Any) -> Answer:  # noqa: ANN401 - any JSON

@@ -242,6 +242,7 @@ def _built_in(type_: str) -> Iterator[Property]:
 BUILT_IN: Final[Mapping[str, tuple[Property, ...]]] = {
     "contacts": (
         *_plain("email firstname lastname jobtitle phone company city country"),
+        *_plain("birthday", "date", field_type="date"),
         *_plain("associatedcompanyid", "number", field_type="number", read_only=True),
         *_plain("hs_email_optout", "bool", field_type="booleancheckbox", read_only=True),
         *_plain("hs_email_bounce", "number", field_type="number", read_only=True),

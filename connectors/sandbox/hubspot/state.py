@@ -35,6 +35,8 @@ class State:
         self.limits = Limits()
         self.index_delay_s = 0.0
         """How long a change takes to be found by search."""
+        self.associations_page = 500
+        """How many associations of one record an answer holds."""
         self.token = ""
         """The only token that is taken; any where empty."""
         self.requests: Counter[str] = Counter()
