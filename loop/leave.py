@@ -1,6 +1,6 @@
 """The ways out: bounced, unsubscribed, lapsed, forgotten; and what the mail provider tells."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from sqlalchemy import delete, select, update
@@ -13,10 +13,18 @@ from loop.models import Contact, Customer, Effect, Survey
 from loop.outbox import settle_unknown
 from loop.outbox.deliver import Handlers
 from loop.states import OPEN, SURVEY, EffectState, Stage
-from loop.store import table, upsert
+from loop.store import at_hand, chunks, table, upsert
 from loop.suppression import Why, lift, suppress
 
 LAPSE: Final = 500
+OF_CONSEQUENCE: Final = frozenset(
+    {
+        MailEventKind.BOUNCED,
+        MailEventKind.DROPPED,
+        MailEventKind.COMPLAINED,
+        MailEventKind.UNSUBSCRIBED,
+    }
+)
 TEXTS: Final = {"first_name": "", "last_name": "", "email": "", "title": ""}
 
 
@@ -49,21 +57,32 @@ def _open(session: Session, customer_id: str) -> Sequence[Survey]:
 
 def take_events(app: App, events: Sequence[MailEvent], handlers: Handlers) -> int:
     """Keep what the provider tells, in any order and any number of copies; count the new."""
-    fresh = 0
     with app.store.write() as session:
-        for event in events:
-            fresh += _take(app, session, event, handlers)
-    return fresh
+        effects = _effects(session, {event.mail_key for event in events if event.mail_key})
+        known = at_hand(session, models.MailEvent, (event.id for event in events))
+        seen = {event.id for event in known}
+        fresh = {
+            event.id: event
+            for event in events
+            if event.mail_key in effects and event.id not in seen
+        }
+        upsert(session, models.MailEvent, [_row(event) for event in fresh.values()])
+        for event in fresh.values():
+            _take(app, session, event, effects[event.mail_key], handlers)
+    return len(fresh)
 
 
-def _take(app: App, session: Session, event: MailEvent, handlers: Handlers) -> bool:
-    if not event.mail_key or session.get(models.MailEvent, event.id) is not None:
-        return False
-    query = select(Effect).where(col(Effect.key) == event.mail_key)
-    effect = session.scalars(query).first()
-    if effect is None:
-        return False
-    row = {
+def _effects(session: Session, keys: Collection[str]) -> dict[str, Effect]:
+    """Return the mails of these keys, by key."""
+    return {
+        effect.key: effect
+        for some in chunks(sorted(keys))
+        for effect in session.scalars(select(Effect).where(col(Effect.key).in_(some)))
+    }
+
+
+def _row(event: MailEvent) -> dict[str, object]:
+    return {
         "id": event.id,
         "effect_key": event.mail_key,
         "kind": event.kind,
@@ -71,11 +90,14 @@ def _take(app: App, session: Session, event: MailEvent, handlers: Handlers) -> b
         "reason": event.reason,
         "at": event.at,
     }
-    upsert(session, models.MailEvent, [row])
-    settle_unknown(app, session, event.mail_key, EffectState.DONE, handlers)
-    survey = session.get_one(Survey, effect.survey_id, with_for_update=True)
-    _mind(app, session, survey, event)
-    return True
+
+
+def _take(app: App, session: Session, event: MailEvent, effect: Effect, handlers: Handlers) -> None:
+    if effect.state is EffectState.UNKNOWN:
+        settle_unknown(app, session, event.mail_key, EffectState.DONE, handlers)
+    if event.kind in OF_CONSEQUENCE:
+        survey = session.get_one(Survey, effect.survey_id, with_for_update=True)
+        _mind(app, session, survey, event)
 
 
 def _mind(app: App, session: Session, survey: Survey, event: MailEvent) -> None:

@@ -6,16 +6,16 @@ race for the lock. Nothing but our own reads and writes happens inside a transac
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlmodel import Session, SQLModel
@@ -26,6 +26,7 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 WRITE: Final = {"npsloop_write": True}
 BUSY_TIMEOUT_MS: Final = 10_000
 SQLITE_ROWS_MAX: Final = 500
+M = TypeVar("M", bound=SQLModel)
 
 
 class Outdated(Mendable):
@@ -123,6 +124,22 @@ def insert_for(session: Session, model: type[SQLModel]) -> Any:  # noqa: ANN401 
     """Return an INSERT in the database's own dialect, so that it can have an ON CONFLICT."""
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     return dialect.insert(table(model))
+
+
+def at_hand(
+    session: Session, model: type[M], ids: Iterable[str | None], *, lock: bool = False
+) -> list[M]:
+    """Load the rows of these ids together, so that `session.get` need not ask for each.
+
+    They are at hand for as long as the caller keeps the list. With `lock` nobody else changes
+    them until the transaction ends.
+    """
+    key = table(model).primary_key.columns[0]
+    found: list[M] = []
+    for some in chunks(sorted({each for each in ids if each})):
+        query = select(model).where(key.in_(some)).order_by(key)
+        found += session.scalars(query.with_for_update() if lock else query).all()
+    return found
 
 
 def table(model: type[SQLModel]) -> Table:

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
 from connectors.errors import ConnectorError
 from connectors.ports import Crm, Outcome
 from loop.app import App
-from loop.models import Effect
+from loop.models import Account, Answer, Contact, Effect, Owner, Survey
 from loop.outbox.claim import claim
 from loop.outbox.record import Bug, Result, record
 from loop.states import MAIL, EffectState, Kind
+from loop.store import at_hand
 
 log: Final = logging.getLogger(__name__)
 
@@ -117,6 +118,7 @@ def _requests(
     requests: list[tuple[Effect, Any]] = []
     results: list[Result] = []
     with app.store.read() as session:
+        held = _at_hand(session, batch)
         for effect in batch:
             try:
                 request = handlers[effect.kind].request(app, session, effect)
@@ -131,7 +133,19 @@ def _requests(
                     results.append(Result(effect, Outcome(), skip=(request.state, request.why)))
                 else:
                     requests.append((effect, request))
+        del held
     return requests, results
+
+
+def _at_hand(session: Session, batch: Sequence[Effect]) -> list[SQLModel]:
+    """Load what the requests of a batch are made from, together instead of one by one."""
+    surveys = at_hand(session, Survey, (effect.survey_id for effect in batch))
+    answers = at_hand(session, Answer, (effect.survey_id for effect in batch))
+    wanted = {effect.contact_id for effect in batch} | {survey.contact_id for survey in surveys}
+    contacts = at_hand(session, Contact, wanted)
+    owners = at_hand(session, Owner, (contact.owner_id for contact in contacts))
+    accounts = at_hand(session, Account, (effect.account_id for effect in batch))
+    return [*surveys, *answers, *contacts, *owners, *accounts]
 
 
 def _call(

@@ -13,9 +13,9 @@ from sqlmodel import Session, col
 from connectors.errors import ConnectorError, Doubtful, Unauthorized, Unavailable
 from connectors.ports import Outcome
 from loop.app import App
-from loop.models import Effect
+from loop.models import Effect, Survey
 from loop.states import EFFECT, MAIL_KINDS, EffectState, Kind, check
-from loop.store import chunks, table
+from loop.store import at_hand, chunks, table
 
 if TYPE_CHECKING:
     from loop.outbox.deliver import Handler
@@ -55,8 +55,11 @@ def record(app: App, results: Sequence[Result], handlers: Handlers) -> None:
     """
     try:
         with app.store.write() as session:
+            effects = at_hand(session, Effect, (one.effect.id for one in results), lock=True)
+            surveys = at_hand(session, Survey, (one.survey_id for one in effects), lock=True)
             for result in results:
                 _record_one(app, session, result, handlers)
+            del surveys
     except Exception:
         if len(results) == 1:
             log.exception("effect %s met a bug of ours", results[0].effect.id)
@@ -66,7 +69,7 @@ def record(app: App, results: Sequence[Result], handlers: Handlers) -> None:
 
 
 def _record_one(app: App, session: Session, result: Result, handlers: Handlers) -> None:
-    effect = session.get_one(Effect, result.effect.id, with_for_update=True)
+    effect = session.get_one(Effect, result.effect.id)  # held by `record`
     if effect.state is not EffectState.CLAIMED or effect.worker != app.worker:
         return  # the lease ran out and somebody else has settled it
     error = result.outcome.error
@@ -185,6 +188,7 @@ def settle_unknown(
     `DONE`: it was accepted. `DUE`: it was not, send it. `DROPPED`: let it be.
     """
     query = select(Effect).where(col(Effect.key) == key).with_for_update()
+    query = query.execution_options(populate_existing=True)
     effect = session.scalars(query).first()
     if effect is None or effect.state is not EffectState.UNKNOWN:
         return False
