@@ -6,7 +6,20 @@ Typer to import (the configuration, the database, a connector) is imported insid
 
 import typer
 
-from loop.cli import ask, config, customer, db, demo, effects, init, run, stages, status
+from loop.cli import (
+    ask,
+    config,
+    customer,
+    db,
+    demo,
+    doctor,
+    effects,
+    init,
+    preview,
+    run,
+    stages,
+    status,
+)
 from loop.cli.say import Loop
 
 app = typer.Typer(
@@ -27,6 +40,7 @@ def npsloop() -> None:
 
 
 app.command()(init.init)
+app.command()(doctor.doctor)
 app.command()(demo.demo)
 app.command()(run.run)
 app.command()(stages.pull)
@@ -34,6 +48,7 @@ app.command()(stages.choose)
 app.command()(ask.ask)
 app.command()(stages.deliver)
 app.command()(status.status)
+app.add_typer(preview.app, name="preview")
 app.add_typer(effects.app, name="effects")
 app.add_typer(customer.app, name="customer")
 app.add_typer(config.app, name="config")

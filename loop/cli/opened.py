@@ -1,5 +1,6 @@
 """Opens the app for a command: configuration, secret and database, closed again at the end."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 
 from loop.app import App, build
+from loop.cli.log import to_operator
 from loop.config import Config, Mendable, load, secret
 from loop.states import OutOfTurn
 from loop.store import Outdated, Store
@@ -28,6 +30,8 @@ def opened(config_path: Path, *, check: bool = True) -> Iterator[App]:
     with nothing in it yet is made. What an operator can mend about the database is raised as
     `Mendable`, whatever the block was doing.
     """
+    if not logging.getLogger().handlers:
+        to_operator()
     app = _built(load(config_path), config_path)
     try:
         with mended(app.store):

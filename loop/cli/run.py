@@ -2,10 +2,8 @@
 
 import logging
 import os
-import re
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,10 +25,6 @@ REQUESTS_END_S: Final = 5
 JOBS_END_S: Final = 20
 """Then the process ends anyhow: what was claimed is settled at the next start."""
 
-_VISIT: Final = ("client", "method", "path", "version", "status")
-"""What uvicorn logs of a visit, in its order."""
-_TOKEN: Final = re.compile(r"^(/[a-z]/)[^/?]+")
-
 
 def run(
     config: ConfigPath = CONFIG_PATH,
@@ -45,13 +39,14 @@ def run(
 ) -> None:
     """Run the loop: jobs, pages and webhooks, until Ctrl-C."""
     from loop.cli.lock import alone  # noqa: PLC0415 - quick start-up
+    from loop.cli.log import FULL, to_operator  # noqa: PLC0415 - quick start-up
     from loop.cli.opened import opened  # noqa: PLC0415 - quick start-up
 
     with opened(config, check=False) as app, alone(app.store):
         if app.store.lite if upgrade is None else upgrade:
             app.store.upgrade()
         app.store.check()
-        _log()
+        to_operator(logging.INFO, FULL)
         with _bound(app.config.web.host, app.config.web.port) as listener:
             interrupted = _serve(app, listener)
     if interrupted:
@@ -130,30 +125,3 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
 
 def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def _log() -> None:
-    """Write the log to stderr: no control characters, no tokens, nobody's address."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Plain("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for chatty in ("alembic", "apscheduler", "urllib3"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    logging.getLogger("uvicorn.access").addFilter(_without_tokens)
-
-
-class _Plain(logging.Formatter):
-    """Writes other people's text so that it cannot steer the terminal."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
-        return say.safe(super().format(record))
-
-
-def _without_tokens(record: logging.LogRecord) -> bool:
-    """Take the visitor's address, the link's token and the query out of a line on a visit."""
-    if isinstance(record.args, tuple) and len(record.args) == len(_VISIT):
-        visit = dict(zip(_VISIT, record.args, strict=True))
-        path = str(visit["path"]).partition("?")[0]
-        record.args = tuple((visit | {"client": "-", "path": _TOKEN.sub(r"\1*", path)}).values())
-    return True

@@ -21,6 +21,7 @@ from tests.loop.conftest import World, make_world
 SECRET = "a-secret-of-at-least-thirty-two-characters"
 CONFIG = f"""\
 version: 1
+public_url: http://127.0.0.1:9
 secret: {SECRET}
 company: {{name: Example Ltd, product: the Example}}
 sender: {{email: feedback@us.example}}
