@@ -38,6 +38,9 @@ class Pull:
                 "bounced": "hs_email_hard_bounce_reason_enum",
                 "locale": config.locale_property,
                 "product": config.product_property,
+                "referred": config.nps_key,
+                "lead_status": "hs_lead_status",
+                "stage": "lifecyclestage",
             },
         )
         self.company = Kind(
@@ -83,12 +86,20 @@ class Pull:
 
     def _contacts(self, rows: Sequence[Row[Any]]) -> Sequence[Contact]:
         values = self.contact.values
-        return [_contact(row, _listed_company(row), values(row.properties)) for row in rows]
+        return [
+            _contact(row, _listed_company(row), values(row.properties))
+            for row in rows
+            if not _only_a_lead(row)
+        ]
 
     def _changed_contacts(self, rows: Sequence[Row[Any]]) -> Sequence[Contact]:
         """Read contacts that a search found: it tells no associations."""
         values, companies = self.contact.values, self._linked("contacts", "companies", rows)
-        return [_contact(row, companies.get(row.id, ""), values(row.properties)) for row in rows]
+        return [
+            _contact(row, companies.get(row.id, ""), values(row.properties))
+            for row in rows
+            if not _only_a_lead(row)
+        ]
 
     def _accounts(self, rows: Sequence[Row[Any]]) -> Sequence[Account]:
         found = []
@@ -131,6 +142,7 @@ class Pull:
 
 
 LINKS: Final = msgspec.json.Decoder(Batch[LinkedFrom])
+CUSTOMER: Final = "customer"
 OWNER_ROWS: Final = msgspec.json.Decoder(Listed[OwnerRow])
 
 
@@ -154,7 +166,7 @@ def _paged(
 
 
 def _contact(row: Row[Any], company: str, values: Sequence[str | None]) -> Contact:
-    email, first, last, title, owner, opted_out, bounced, locale, product = values
+    email, first, last, title, owner, opted_out, bounced, locale, product, *_ = values
     return Contact(
         id=row.id,
         email=email or "",
@@ -168,6 +180,15 @@ def _contact(row: Row[Any], company: str, values: Sequence[str | None]) -> Conta
         opted_out=opted_out == TRUE,
         bounced=bool(bounced),
     )
+
+
+def _only_a_lead(row: Row[Any]) -> bool:
+    """Tell whether this is a friend who came through a referral and is no customer yet.
+
+    HubSpot keeps leads among its contacts; nobody asks them how they like what they do not have.
+    """
+    properties = row.properties
+    return bool(properties.referred and properties.lead_status and properties.stage != CUSTOMER)
 
 
 def _listed_company(row: Row[Any]) -> str:

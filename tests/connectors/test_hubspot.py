@@ -1,5 +1,6 @@
 """The HubSpot connector keeps the promises of a CRM, on the sandbox and over real HTTP."""
 
+from bisect import insort
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -84,10 +85,13 @@ def test_one_property_may_serve_twice(url: str, world: HubSpotWorld) -> None:
     assert (found.title, found.product) == ("CTO", "CTO")
 
 
-def test_thousands_of_one_instant_are_all_found(crm: HubSpot, world: HubSpotWorld) -> None:
-    still = world.state.now()
-    world.state.now = lambda: still
-    there = {world.state.add("contacts", {"lastname": f"C{n}"}) for n in range(450)}
+def test_hundreds_of_one_instant_are_all_found(crm: HubSpot, world: HubSpotWorld) -> None:
+    still = AT
+    there = set()
+    for n in range(900):
+        at = still + timedelta(milliseconds=n // 450)
+        world.state.now = lambda at=at: at  # type: ignore[misc]
+        there.add(world.state.add("contacts", {"lastname": f"C{n}"}))
 
     pages = list(crm.contacts((still - timedelta(hours=1)).isoformat()))
 
@@ -114,13 +118,30 @@ def test_a_search_that_lags_loses_nothing(crm: HubSpot, world: HubSpotWorld) -> 
     world.later()
     first = pulled(crm.contacts(None))
     ann = world.add_contact(email="ann@example.com")
+    world.passed += timedelta(seconds=15)
     too_early = pulled(crm.contacts(first.watermark))
-    world.passed += timedelta(seconds=30)
+    world.passed += timedelta(seconds=15)
 
     then = pulled(crm.contacts(too_early.watermark))
 
     assert ann not in too_early.records
     assert ann in then.records
+
+
+def test_a_loser_that_is_archived_too_is_merged_and_not_gone(
+    crm: HubSpot, world: HubSpotWorld
+) -> None:
+    ann, bob = (world.add_contact(email=f"{name}@example.com") for name in ("ann", "bob"))
+    first = pulled(crm.contacts(None))
+    record = world.state.get("contacts", bob)
+    world.merge_contacts(ann, bob)
+    record.archived_at = world.state.now()
+    world.state._records["contacts"][bob] = record
+    insort(world.state._order["contacts"], int(bob))
+
+    second = pulled(crm.contacts(first.watermark))
+
+    assert (second.merged, second.gone) == ({bob: ann}, frozenset())
 
 
 def test_a_watermark_that_is_none_of_ours_means_everything(
@@ -229,6 +250,17 @@ def test_a_task_for_nobody_in_particular_has_no_owner(crm: HubSpot, world: HubSp
     own = world.state.get("tasks", put.remote_id).properties
     assert "hubspot_owner_id" not in own
     assert own["hs_task_priority"] == "MEDIUM"
+
+
+def test_of_two_tasks_with_one_mark_the_first_counts(crm: HubSpot, world: HubSpotWorld) -> None:
+    ann, olga = world.add_contact(email="ann@example.com"), world.add_owner("Olga Owner")
+    [put] = crm.put_tasks([task("t-1", ann, olga)])
+    own = world.state.get("tasks", put.remote_id).properties
+    world.state.add("tasks", own, [("contacts", ann)])
+
+    [again] = crm.put_tasks([task("t-1", ann, olga)])
+
+    assert again.remote_id == put.remote_id
 
 
 def test_a_company_that_is_gone_costs_no_task(crm: HubSpot, world: HubSpotWorld) -> None:
@@ -355,3 +387,12 @@ def test_no_owners_is_a_finding(crm: HubSpot) -> None:
 def test_the_settings_want_a_token() -> None:
     with pytest.raises(ValueError, match="give access_token or access_token_file"):
         Config(type="hubspot")
+
+
+def test_a_friend_who_signed_up_is_no_customer_yet(crm: HubSpot, world: HubSpotWorld) -> None:
+    ann = world.add_contact(email="ann@example.com")
+    [outcome] = crm.add_leads([lead("l-1", ann)])
+
+    assert [c.id for page in crm.contacts(None) for c in page.records] == [ann]
+    world.state.update("contacts", outcome.remote_id, {"lifecyclestage": "customer"})
+    assert len([c for page in crm.contacts(None) for c in page.records]) == 2
