@@ -28,7 +28,7 @@ def test_the_pages_show_texts_and_run_none() -> None:
 
     assert not [page for page in pages if "<script" in page]
     assert all("&lt;script&gt;alert(&#x27;x&#x27;)" in page for page in pages)
-    assert "line\ntwo &lt;i&gt;" in pages[1]
+    assert "line\ntwo &lt;i&gt;" in pages[-1]
 
 
 @pytest.mark.parametrize("path", [f"{RECORD}/0-1/1", f"{RECORD}/0-99/1"])

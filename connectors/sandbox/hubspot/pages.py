@@ -1,151 +1,310 @@
-"""The account's records as pages for people. Nothing here needs a token; all text is escaped."""
+"""The account's records as pages for people. Nothing here needs a token."""
 
 import re
-from collections.abc import Callable, Iterable
-from html import escape, unescape
+from collections.abc import Callable, Sequence
+from html import unescape
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
+from connectors.sandbox import look
 from connectors.sandbox.hubspot.problems import Problem
 from connectors.sandbox.hubspot.records import Record
 from connectors.sandbox.hubspot.schema import TYPES
 from connectors.sandbox.hubspot.state import State
+from connectors.sandbox.look import Cell, Fact
 
-STYLE: Final = """
-:root{color-scheme:light dark;--line:#d5dbe3;--soft:#f5f7fa;--ink:#1d2733;--dim:#566271;
---accent:#b8431c}
-@media(prefers-color-scheme:dark){:root{--line:#3a4552;--soft:#1d242c;--ink:#e8edf3;--dim:#a3b0bf;
---accent:#ff9b76}body{background:#12171d}}
-*{box-sizing:border-box}
-body{margin:0;font:16px/1.5 system-ui,sans-serif;color:var(--ink)}
-header{padding:.7rem 1rem;border-bottom:3px solid var(--accent);display:flex;gap:1.2rem;
-flex-wrap:wrap;align-items:baseline}
-main{max-width:68rem;margin:0 auto;padding:1rem}
-a{color:var(--accent)}h1{font-size:1.4rem;margin:.4rem 0 1rem;overflow-wrap:anywhere}
-h2{font-size:1.05rem;margin:1.6rem 0 .4rem}
-.wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
-th,td{text-align:left;padding:.4rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
-th{color:var(--dim);font-weight:600}td{overflow-wrap:anywhere;min-width:4.5rem}
-td:first-child{min-width:11.5rem}td{white-space:pre-line}
-@media(max-width:42rem){thead{display:none}tr,td{display:block}td:empty{display:none}
-tr{border-bottom:1px solid var(--line);padding:.5rem 0}td{border:0;padding:.1rem .3rem}
-td:not(:first-child)::before{content:attr(data-name) ": ";color:var(--dim)}}
-.counts{display:flex;gap:.6rem;flex-wrap:wrap;padding:0;list-style:none}
-.counts li{background:var(--soft);border:1px solid var(--line);border-radius:.5rem;
-padding:.3rem .8rem}
-article{border:1px solid var(--line);border-radius:.5rem;padding:.6rem .9rem;margin:.5rem 0;
-background:var(--soft)}
-article p{margin:.3rem 0;white-space:pre-wrap;overflow-wrap:anywhere}
-.dim{color:var(--dim)}
-"""
-NPS_FIRST: Final = ("nps", "email", "firstname", "lastname", "name")
-FOR_EACH: Final = "<li><b>{}</b> {}</li>"
+SITE: Final = look.Site(
+    name="HubSpot",
+    menu={"Contacts": "/", "Companies": "/companies", "Tasks": "/tasks", "Leads": "/leads"},
+)
+CONTACT_COLUMNS: Final = ("Name", "Company", "Score", "Group", "Comment", "Owner")
+COMPANY_COLUMNS: Final = ("Name", "NPS", "Answers", "Contacts", "Owner")
+TASK_COLUMNS: Final = ("Subject", "Status", "Priority", "Due", "About", "Owner")
+LEAD_COLUMNS: Final = ("Name", "E-mail", "Lead status", "Referred by", "Owner")
+RELATED: Final = ("tasks", "notes", "contacts", "companies", "deals", "tickets")
+DONE: Final = "COMPLETED"
+Page = Callable[[State], HTMLResponse]
 
 
 def page_routes(state: State) -> list[Route]:
     """Return the routes of the pages."""
     numbered = {number: type_ for type_, (_, number) in TYPES.items()}
 
-    def home(_request: Request) -> str:
-        return _home(state)
-
-    def tasks(_request: Request) -> str:
-        found = state.all("tasks")
-        return _page("Tasks", [_task(state, task) for task in reversed(found)] or [_none()])
-
-    def record(request: Request) -> str:
+    def record(request: Request) -> HTMLResponse:
         type_ = numbered.get(request.path_params["number"], "")
         if not type_:
             raise Problem(404, "There is no such kind of record.")
         return _record(state, state.get(type_, request.path_params["id"]))
 
+    lists = {"/": _contacts, "/companies": _companies, "/tasks": _tasks, "/leads": _leads}
     return [
-        Route("/", _shown(state, home)),
-        Route("/tasks", _shown(state, tasks)),
+        *(Route(path, _shown(state, _listed(state, show))) for path, show in lists.items()),
+        SITE.style(),
         Route("/contacts/{portal}/record/{number}/{id}", _shown(state, record)),
     ]
 
 
-def _shown(state: State, page: Callable[[Request], str]) -> Any:  # noqa: ANN401 - an endpoint
+def _listed(state: State, show: Page) -> Callable[[Request], HTMLResponse]:
+    return lambda _request: show(state)
+
+
+def _shown(state: State, page: Callable[[Request], HTMLResponse]) -> Any:  # noqa: ANN401 - an endpoint
     async def endpoint(request: Request) -> HTMLResponse:
         with state.lock:
             try:
-                return HTMLResponse(page(request))
+                return page(request)
             except Problem as problem:
-                told = f"<p>{escape(problem.message)}</p>"
-                return HTMLResponse(_page("Not here", [told]), problem.status)
+                told = f"<p>{look.text(problem.message)}</p>"
+                return SITE.page("Not here", told, status=problem.status)
 
     return endpoint
 
 
-def _home(state: State) -> str:
-    contacts = state.all("contacts")
-    counts = "".join(FOR_EACH.format(len(state.all(type_)), type_) for type_ in TYPES)
-    scored = sum(1 for contact in contacts if contact.properties.get("nps_score"))
-    parts = [f'<ul class="counts">{counts}{FOR_EACH.format(scored, "scored")}</ul>']
-    contacts.sort(key=lambda contact: contact.properties.get("nps_answered_at", ""), reverse=True)
-    rows = [_contact_row(state, contact) for contact in contacts]
-    parts.append(_table(("Contact", "Company", "NPS", "Group", "Comment", "Lead status"), rows))
-    return _page("Contacts", parts)
-
-
-def _contact_row(state: State, contact: Record) -> list[str]:
-    own = contact.properties
-    company = state.find("companies", own.get("associatedcompanyid", ""))
-    shown = ("nps_score", "nps_group", "nps_comment", "hs_lead_status")
-    return [
-        _link(state, contact),
-        _link(state, company) if company else "",
-        *(escape(own.get(name, "")) for name in shown),
+def _contacts(state: State) -> HTMLResponse:
+    """List the contacts, the newest answers first, and count what there is."""
+    contacts, tasks = state.all("contacts"), state.all("tasks")
+    counts = {type_: len(state.all(type_)) for type_ in ("contacts", "companies")} | {
+        "scored": sum(bool(one.properties.get("nps_score")) for one in contacts),
+        "tasks": len(tasks),
+        "tasks done": sum(_done(one) for one in tasks),
+        "notes": len(state.all("notes")),
+        "leads": sum(bool(one.properties.get("hs_lead_status")) for one in contacts),
+    }
+    contacts.sort(key=lambda one: one.properties.get("nps_answered_at", ""), reverse=True)
+    rows = [
+        [
+            _link(state, one),
+            _company(state, one),
+            _number(one.properties.get("nps_score", "")),
+            look.group(one.properties.get("nps_group")),
+            look.text(one.properties.get("nps_comment")),
+            _owner(state, one),
+        ]
+        for one in contacts
     ]
+    return SITE.page("Contacts", look.tiles(counts) + look.table(CONTACT_COLUMNS, rows))
 
 
-def _record(state: State, record: Record) -> str:
-    def rank(name: str) -> tuple[bool, str]:
-        return (not name.startswith(NPS_FIRST), name)
+def _companies(state: State) -> HTMLResponse:
+    """List the companies with their NPS, the lowest first."""
+
+    def lowest(one: Record) -> tuple[bool, float]:
+        return not one.properties.get("nps"), float(one.properties.get("nps") or 0)
 
     rows = [
-        [escape(name), escape(_text(value) if name.endswith("_body") else value)]
-        for name, value in sorted(record.properties.items(), key=lambda pair: rank(pair[0]))
-        if value
+        [
+            _link(state, one),
+            _number(one.properties.get("nps", ""), sign="+"),
+            _number(one.properties.get("nps_answers", "")),
+            str(len(state.associated("companies", one.id, "contacts"))),
+            _owner(state, one),
+        ]
+        for one in sorted(state.all("companies"), key=lowest)
     ]
-    parts = [_table(("Property", "Value"), rows)]
-    for type_ in TYPES:
-        found = state.associated(record.type, record.id, type_)
-        if not found:
-            continue
-        parts.append(f"<h2>{type_.capitalize()}</h2>")
-        show = {"tasks": _task, "notes": _note}.get(type_)
-        parts += [show(state, each) if show else f"<p>{_link(state, each)}</p>" for each in found]
-    return _page(_name(record), parts)
+    return SITE.page("Companies", look.table(COMPANY_COLUMNS, rows))
 
 
-def _task(state: State, task: Record) -> str:
-    own = task.properties
-    owner = state.owners.get(own.get("hubspot_owner_id", ""))
-    facts = [
-        own.get("hs_task_status", ""),
-        f"due {own.get('hs_timestamp', '')[:10]}",
-        f"priority {own.get('hs_task_priority', 'NONE')}",
-        f"for {owner.first_name} {owner.last_name}" if owner else "for nobody",
+def _tasks(state: State) -> HTMLResponse:
+    """List the tasks, the open ones first."""
+    rows = [
+        [
+            _link(state, one),
+            look.chip(_status(one), "done" if _done(one) else "open"),
+            look.priority(one.properties.get("hs_task_priority", "").capitalize()),
+            look.day(one.properties.get("hs_timestamp")),
+            _people(state, one),
+            _owner(state, one),
+        ]
+        for one in sorted(state.all("tasks"), key=_done)
     ]
-    body = f"<p>{escape(_text(own.get('hs_task_body', '')))}</p>"
-    head = f'{_link(state, task)}<br><span class="dim">{escape(" · ".join(facts))}</span>'
-    people = state.associated("tasks", task.id, "contacts")
-    about = " ".join(_link(state, person) for person in people)
-    return f"<article>{head}{body}<p>{about}</p></article>"
+    return SITE.page("Tasks", look.table(TASK_COLUMNS, rows))
 
 
-def _note(_state: State, note: Record) -> str:
-    own = note.properties
-    head = f'<span class="dim">{escape(own.get("hs_timestamp", ""))}</span>'
-    return f"<article>{head}<p>{escape(_text(own.get('hs_note_body', '')))}</p></article>"
+def _leads(state: State) -> HTMLResponse:
+    """List the contacts that have a lead status, the newest first."""
+    rows = [
+        [
+            _link(state, one),
+            look.text(one.properties.get("email")),
+            look.chip(_words(one.properties["hs_lead_status"]), "open"),
+            _promoter(state, one.properties.get("nps_referred_by", "")),
+            _owner(state, one),
+        ]
+        for one in reversed(state.all("contacts"))
+        if one.properties.get("hs_lead_status")
+    ]
+    return SITE.page("Leads", look.table(LEAD_COLUMNS, rows))
 
 
-def _text(html: str) -> str:
+def _record(state: State, record: Record) -> HTMLResponse:
+    show = {"contacts": _contact, "companies": _figures, "tasks": _task}.get(record.type)
+    parts = [show(state, record)] if show else []
+    parts += [_related(state, record, type_) for type_ in RELATED]
+    names = sorted(record.properties, key=lambda name: (not name.startswith("nps"), name))
+    parts.append(look.fields([_fact(state, record, name) for name in names], "All properties"))
+    kind = TYPES[record.type][0]
+    return SITE.page(_name(record), "".join(parts), kind=kind, about=_about(state, record))
+
+
+def _contact(state: State, record: Record) -> Cell:
+    own = record.properties
+    lead = [_fact(state, record, name) for name in ("hs_lead_status", "nps_referred_by")]
+    body = look.row(lead) if own.get("hs_lead_status") else ""
+    if not own.get("nps_score"):
+        return body or look.WAITING
+    score = Fact(label="NPS score", shown=look.big(own["nps_score"], "of 10"), field="nps_score")
+    names = ("nps_group", "nps_answered_at", "nps_surveys", "nps_factor")
+    rest = [_fact(state, record, name) for name in names]
+    said = _fact(state, record, "nps_comment")
+    return body + look.nps(score, said, rest, own.get("nps_group", ""))
+
+
+def _figures(state: State, record: Record) -> Cell:
+    if not record.properties.get("nps"):
+        return ""
+    told = look.big(_signed(record.properties["nps"]))
+    rest = [_fact(state, record, name) for name in ("nps_answers", "nps_answered_at")]
+    return look.nps(Fact(label="NPS", shown=told, field="nps"), None, rest)
+
+
+def _related(state: State, record: Record, type_: str) -> Cell:
+    """Return the records of a type that hang on this one."""
+    found = state.associated(record.type, record.id, type_)
+    if not found:
+        return ""
+    head = f"<h2>{type_.capitalize()}</h2>"
+    if type_ == "tasks":
+        return head + "".join(_task(state, one, _link(state, one)) for one in found)
+    if type_ == "notes":
+        return head + "".join(_note(one) for one in found)
+    rows = [
+        [
+            _link(state, one),
+            _number(one.properties.get("nps_score") or one.properties.get("nps", "")),
+            look.group(one.properties.get("nps_group")),
+            look.text(one.properties.get("nps_comment")),
+        ]
+        for one in found
+    ]
+    return head + look.table(("Name", "NPS", "Group", "Comment"), rows)
+
+
+def _task(state: State, record: Record, name: Cell = "What is to be done") -> Cell:
+    own = record.properties
+    companies = " ".join(_link(state, one) for one in _beside(state, record, "companies"))
+    shown = {
+        "Owner": _owner(state, record) or "nobody",
+        "Due": look.day(own.get("hs_timestamp")),
+        "Priority": look.priority(own.get("hs_task_priority", "").capitalize()),
+        "About": _people(state, record),
+        "Company": companies,
+    }
+    card = look.Task(
+        name=name,
+        status=_status(record),
+        done=_done(record),
+        facts=[Fact(label=label, shown=cell) for label, cell in shown.items()],
+        words=_plain(own.get("hs_task_body", "")),
+    )
+    return look.task(card)
+
+
+def _note(record: Record) -> Cell:
+    words = look.linked(_plain(record.properties.get("hs_note_body", "")))
+    at = look.when(record.properties.get("hs_timestamp"))
+    return f'<article class="card"><p class="hint">{at}</p><p class="text">{words}</p></article>'
+
+
+def _fact(state: State, record: Record, name: str) -> Fact:
+    value = record.properties.get(name, "")
+    return Fact(label=_label(name), shown=_value(state, record, name, value), field=name)
+
+
+def _value(state: State, record: Record, name: str, value: str) -> Cell:
+    match name:
+        case "nps_group":
+            shown = look.group(value)
+        case "hs_lead_status":
+            shown = look.chip(_words(value), "open")
+        case "hubspot_owner_id":
+            shown = _owner(state, record)
+        case "associatedcompanyid":
+            shown = _company(state, record)
+        case "nps_referred_by":
+            shown = _promoter(state, value)
+        case "nps_answered_at":
+            shown = look.when(value)
+        case _:
+            shown = look.text(_plain(value) if name.endswith("_body") else value)
+    return shown or look.text(value)
+
+
+def _about(state: State, record: Record) -> Cell:
+    """Return a contact's title, company, address and owner in a line."""
+    if record.type != "contacts":
+        return ""
+    own, owner = record.properties, _owner(state, record)
+    told = [look.text(own.get("jobtitle")), _company(state, record), look.text(own.get("email"))]
+    return " · ".join(filter(None, [*told, owner and f"owner {owner}"]))
+
+
+def _company(state: State, record: Record) -> Cell:
+    company = state.find("companies", record.properties.get("associatedcompanyid", ""))
+    return _link(state, company) if company else ""
+
+
+def _owner(state: State, record: Record) -> Cell:
+    owner = state.owners.get(record.properties.get("hubspot_owner_id", ""))
+    return look.text(f"{owner.first_name} {owner.last_name}") if owner else ""
+
+
+def _promoter(state: State, value: str) -> Cell:
+    """Return who referred somebody, with a link where an id stands behind the name."""
+    name, _, number = value.removesuffix(")").rpartition(" (")
+    promoter = state.find("contacts", number)
+    return _link(state, promoter) if name and promoter else look.text(value)
+
+
+def _people(state: State, task: Record) -> Cell:
+    return " ".join(_link(state, one) for one in _beside(state, task, "contacts"))
+
+
+def _beside(state: State, record: Record, type_: str) -> Sequence[Record]:
+    return state.associated(record.type, record.id, type_)
+
+
+def _done(task: Record) -> bool:
+    return task.properties.get("hs_task_status") == DONE
+
+
+def _status(task: Record) -> str:
+    return _words(task.properties.get("hs_task_status", ""))
+
+
+def _label(name: str) -> str:
+    """Return a property's name as people read it: `nps_answered_at` as NPS answered at."""
+    words = name.removeprefix("hs_").replace("_", " ")
+    return f"NPS{words[3:]}" if words.startswith("nps") else words.capitalize()
+
+
+def _words(value: str) -> str:
+    """Return one of HubSpot's options as people read it: NOT_STARTED as Not started."""
+    return value.replace("_", " ").capitalize()
+
+
+def _signed(number: str) -> str:
+    return number if number.startswith("-") or not number.strip("0.") else f"+{number}"
+
+
+def _number(number: str, sign: str = "") -> Cell:
+    told = _signed(number) if number and sign else number
+    return f"<b>{look.text(told)}</b>" if told else ""
+
+
+def _plain(html: str) -> str:
     """Return the text that a browser would show of rich text, without its tags."""
     broken = re.sub(r"(?i)<br\s*/?>|</p>|</div>", "\n", html)
     return unescape(re.sub(r"<[^>]*>", "", broken)).strip()
@@ -158,36 +317,6 @@ def _name(record: Record) -> str:
     return next(filter(None, (*names, own.get("email"))), f"{record.type} {record.id}")
 
 
-def _link(state: State, record: Record) -> str:
-    address = f"/contacts/{state.portal}/record/{TYPES[record.type][1]}/{record.id}"
-    return f'<a href="{address}">{escape(_name(record))}</a>'
-
-
-def _none() -> str:
-    return "<p>There are none yet.</p>"
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a table; the cells are HTML already."""
-    names = [escape(name) for name in head]
-    heads = "".join(f'<th scope="col">{name}</th>' for name in names)
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f'<td data-name="{name}">{cell}</td>' for name, cell in zip(names, row, strict=True)
-        )
-        + "</tr>"
-        for row in rows
-    )
-    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div class="wide" tabindex="0" role="region" aria-label="Table">{table}</div>'
-
-
-def _page(title: str, parts: Iterable[str]) -> str:
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)} - HubSpot sandbox</title><style>{STYLE}</style></head><body>"
-        '<header><b>HubSpot sandbox</b><a href="/">Contacts</a><a href="/tasks">Tasks</a></header>'
-        f"<main><h1>{escape(title)}</h1>{''.join(parts)}</main></body></html>"
-    )
+def _link(state: State, record: Record) -> Cell:
+    number = TYPES[record.type][1]
+    return look.link(f"/contacts/{state.portal}/record/{number}/{record.id}", _name(record))

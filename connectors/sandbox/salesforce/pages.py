@@ -1,58 +1,47 @@
-"""The org's records as simple pages for people to look at. They change nothing.
-
-Everything in them is escaped, and they need no script: the policy they come with allows none.
-"""
+"""The org's records as simple pages for people to look at. They change nothing."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
-from html import escape
-from importlib.resources import files
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
+from connectors.sandbox import look
+from connectors.sandbox.look import Cell, Fact
 from connectors.sandbox.salesforce.state import Record, State
 
-HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none';"
-        " frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
-STYLE: Final = files(__package__).joinpath("pages.css").read_text()
+LISTS: Final = "/lightning/o/{}/list"
+SITE: Final = look.Site(
+    name="Salesforce",
+    menu={"Contacts": "/"}
+    | {f"{name}s": LISTS.format(name) for name in ("Account", "Task", "Lead")},
+)
 ROWS_MAX: Final = 2_000
-CONTACT_COLUMNS: Final = ("Name", "Account", "NPS score", "Group", "Comment", "Owner")
+CONTACT_COLUMNS: Final = ("Name", "Account", "Score", "Group", "Comment", "Owner")
+ACCOUNT_COLUMNS: Final = ("Name", "NPS", "Answers", "Contacts", "Owner")
 SCORE_COLUMNS: Final = ("Answered", "Score", "Group", "Program", "Comment")
 TASK_COLUMNS: Final = ("Subject", "Status", "Priority", "Due", "About", "Owner")
-LEAD_COLUMNS: Final = ("Name", "Company", "Source", "Status", "Promoter", "Description")
-Cell = str
-"""A piece of HTML that is safe already."""
+LEAD_COLUMNS: Final = ("Name", "E-mail", "Company", "Status", "Source", "Promoter", "Owner")
+LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def pages(state: State) -> list[Route]:
     """Return the routes of the pages."""
-    views = "/lightning/r/{sobject}/{record_id}/view"
-
-    async def style(_request: Request) -> Response:
-        return Response(STYLE, media_type="text/css", headers=HEADERS)
-
     return [
         Route("/", _page(state, home)),
-        Route("/sandbox.css", style),
-        Route("/lightning/o/Task/list", _page(state, tasks)),
-        Route("/lightning/o/Lead/list", _page(state, leads)),
-        Route(views, _page(state, view)),
+        SITE.style(),
+        Route(LISTS.format("Account"), _page(state, accounts)),
+        Route(LISTS.format("Task"), _page(state, tasks)),
+        Route(LISTS.format("Lead"), _page(state, leads)),
+        Route("/lightning/r/{sobject}/{record_id}/view", _page(state, view)),
     ]
 
 
 def home(state: State, _request: Request) -> Response:
-    """List the contacts and count what there is."""
+    """List the contacts, the newest answers first, and count what there is."""
     contacts = state.all("Contact")
     counts = {
         "contacts": len(contacts),
@@ -62,136 +51,197 @@ def home(state: State, _request: Request) -> Response:
         "tasks done": sum(row["IsClosed"] for row in state.all("Task")),
         "leads": len(state.all("Lead")),
     }
-    tiles = "".join(f"<li><b>{count}</b> {escape(name)}</li>" for name, count in counts.items())
-    contacts.sort(key=lambda row: (row.get("NPS_Score__c") is None, row["Name"]))
+    contacts.sort(key=lambda row: row["Name"])
+    contacts.sort(key=lambda row: row.get("NPS_Answered_At__c") or LONG_AGO, reverse=True)
     rows = [
         [
             _link(state, row["Id"]),
             _link(state, row["AccountId"]),
-            _score(row.get("NPS_Score__c")),
-            _group(row.get("NPS_Group__c")),
-            _text(row.get("NPS_Comment__c")),
+            _number(row.get("NPS_Score__c")),
+            look.group(row.get("NPS_Group__c")),
+            look.text(row.get("NPS_Comment__c")),
             _link(state, row["OwnerId"]),
         ]
         for row in contacts[:ROWS_MAX]
     ]
-    body = f'<ul class="tiles">{tiles}</ul>' + _table(CONTACT_COLUMNS, rows)
-    return _shown("Contacts", body)
+    return SITE.page("Contacts", look.tiles(counts) + look.table(CONTACT_COLUMNS, rows))
+
+
+def accounts(state: State, _request: Request) -> Response:
+    """List the accounts with their NPS, the lowest first."""
+    people = [row["AccountId"] for row in state.all("Contact")]
+
+    def lowest(row: Record) -> tuple[bool, float]:
+        return row.get("NPS__c") is None, row.get("NPS__c") or 0
+
+    rows = [
+        [
+            _link(state, row["Id"]),
+            _number(row.get("NPS__c"), sign="+"),
+            _number(row.get("NPS_Answers__c")),
+            str(people.count(row["Id"])),
+            _link(state, row["OwnerId"]),
+        ]
+        for row in sorted(state.all("Account"), key=lowest)
+    ]
+    return SITE.page("Accounts", look.table(ACCOUNT_COLUMNS, rows))
 
 
 def tasks(state: State, _request: Request) -> Response:
     """List the tasks, the open ones first."""
-    rows = sorted(state.all("Task"), key=lambda row: (row["IsClosed"], row["Id"]))
-    return _shown("Tasks", _task_table(state, rows))
-
-
-def leads(state: State, _request: Request) -> Response:
-    """List the leads."""
     rows = [
         [
             _link(state, row["Id"]),
-            _text(row["Company"]),
-            _text(row["LeadSource"]),
-            _text(row["Status"]),
-            _link(state, row.get("NPS_Promoter__c")),
-            _text(row["Description"]),
-        ]
-        for row in state.all("Lead")
-    ]
-    return _shown("Leads", _table(LEAD_COLUMNS, rows))
-
-
-def view(state: State, request: Request) -> Response:
-    """Show one record with all its fields, and what hangs on it."""
-    found = state.find(request.path_params["record_id"])
-    if found is None or found[0] != request.path_params["sobject"]:
-        return _shown("No such record", "<p>There is no such record in this org.</p>", 404)
-    sobject, row = found
-    fields = state.objects[sobject].fields
-    ours = [name for name in fields if name.startswith("NPS_")]
-    others = [name for name in fields if name not in ours and row[name] is not None]
-    body = '<p class="gone">This record is in the recycle bin.</p>' if row.get("IsDeleted") else ""
-    if sobject == "Task":
-        body += f"<p>Status: <b>{_text(row['Status'])}</b></p>"
-    if ours:
-        body += "<h2>NPS</h2>" + _facts(state, row, ours)
-    body += _related(state, sobject, row["Id"]) + "<h2>Details</h2>" + _facts(state, row, others)
-    return _shown(_name(row), body, kind=sobject)
-
-
-def _related(state: State, sobject: str, record_id: str) -> Cell:
-    body = ""
-    if sobject == "Account":
-        contacts = [row for row in state.all("Contact") if row["AccountId"] == record_id]
-        rows = [[_link(state, row["Id"]), _score(row.get("NPS_Score__c"))] for row in contacts]
-        body += "<h2>Contacts</h2>" + _table(("Name", "NPS score"), rows)
-    if sobject not in {"Account", "Contact"}:
-        return body
-    about = "WhatId" if sobject == "Account" else "WhoId"
-    work = [row for row in state.all("Task") if row[about] == record_id]
-    body += "<h2>Tasks</h2>" + _task_table(state, work)
-    if "NPS_Answer__c" in state.objects:
-        lookup = f"NPS_{sobject}__c"
-        kept = [row for row in state.all("NPS_Answer__c") if row[lookup] == record_id]
-        body += "<h2>Answers kept</h2>" + _answer_table(kept)
-    return body
-
-
-def _task_table(state: State, tasks: Sequence[Record]) -> Cell:
-    rows = [
-        [
-            _link(state, row["Id"]),
-            f'<span class="{"done" if row["IsClosed"] else "open"}">{_text(row["Status"])}</span>',
-            _text(row["Priority"]),
-            _text(row["ActivityDate"]),
+            look.chip(row["Status"], "done" if row["IsClosed"] else "open"),
+            look.priority(row["Priority"] or ""),
+            look.day(row["ActivityDate"]),
             _link(state, row["WhoId"]),
             _link(state, row["OwnerId"]),
         ]
-        for row in tasks[:ROWS_MAX]
+        for row in sorted(state.all("Task"), key=lambda row: (row["IsClosed"], row["Id"]))
     ]
-    return _table(TASK_COLUMNS, rows)
+    return SITE.page("Tasks", look.table(TASK_COLUMNS, rows[:ROWS_MAX]))
 
 
-def _answer_table(answers: Sequence[Record]) -> Cell:
+def leads(state: State, _request: Request) -> Response:
+    """List the leads, the newest first."""
     rows = [
         [
-            _text(row["NPS_Answered_At__c"]),
-            _score(row["NPS_Score__c"]),
-            _group(row["NPS_Group__c"]),
-            _text(row["NPS_Program__c"]),
-            _text(row["NPS_Comment__c"]),
+            _link(state, row["Id"]),
+            look.text(row["Email"]),
+            look.text(row["Company"]),
+            look.chip(row["Status"], "open"),
+            look.chip(row["LeadSource"]),
+            _link(state, row.get("NPS_Promoter__c")),
+            _link(state, row["OwnerId"]),
         ]
-        for row in answers
+        for row in reversed(state.all("Lead"))
     ]
-    return _table(SCORE_COLUMNS, rows)
+    return SITE.page("Leads", look.table(LEAD_COLUMNS, rows))
 
 
-def _facts(state: State, row: Record, names: Sequence[str]) -> Cell:
-    lines = []
-    for name in names:
-        value = row[name]
-        linked = isinstance(value, str) and name != "Id" and state.find(value) is not None
-        shown = _link(state, value) if linked else _text(value)
-        if name == "NPS_Group__c":
-            shown = _group(value)
-        lines.append(f'<dt title="{escape(name)}">{escape(_label(name))}</dt><dd>{shown}</dd>')
-    return f"<dl>{''.join(lines)}</dl>"
+def view(state: State, request: Request) -> Response:
+    """Show one record: what npsloop wrote, what hangs on it, and all its fields."""
+    found = state.find(request.path_params["record_id"])
+    if found is None or found[0] != request.path_params["sobject"]:
+        words = "<p>There is no such record in this org.</p>"
+        return SITE.page("No such record", words, status=404)
+    sobject, row = found
+    names = [name for name in state.objects[sobject].fields if row[name] is not None]
+    body = '<p class="gone">This record is in the recycle bin.</p>' if row.get("IsDeleted") else ""
+    if show := {"Contact": _contact, "Account": _account, "Task": _task, "Lead": _lead}.get(
+        sobject
+    ):
+        body += show(state, row)
+    body += look.fields([_fact(state, row, name) for name in names])
+    return SITE.page(_name(row), body, kind=sobject, about=_about(state, row))
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Cell:
-    if not rows:
-        return '<p class="none">None yet.</p>'
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f'<td data-label="{escape(column)}">{cell}</td>'
-            for column, cell in zip(columns, row, strict=True)
+def _contact(state: State, row: Record) -> Cell:
+    body = look.WAITING
+    if row.get("NPS_Score__c") is not None:
+        score = Fact(
+            label="NPS Score",
+            shown=look.big(f"{row['NPS_Score__c']:.0f}", "of 10"),
+            field="NPS_Score__c",
         )
-        + "</tr>"
-        for row in rows
+        body = look.nps(
+            score,
+            _fact(state, row, "NPS_Comment__c"),
+            [
+                _fact(state, row, f"NPS_{name}__c")
+                for name in ("Group", "Answered_At", "Surveys", "Factor")
+            ],
+            row["NPS_Group__c"] or "",
+        )
+    return body + _tasks(state, "WhoId", row["Id"]) + _answers(state, "Contact", row["Id"])
+
+
+def _account(state: State, row: Record) -> Cell:
+    body = ""
+    if row.get("NPS__c") is not None:
+        told = look.big(f"{row['NPS__c']:+.0f}" if row["NPS__c"] else "0")
+        rest = [_fact(state, row, name) for name in ("NPS_Answers__c", "NPS_Answered_At__c")]
+        body = look.nps(Fact(label="NPS", shown=told, field="NPS__c"), None, rest)
+    rows = [
+        [
+            _link(state, one["Id"]),
+            _number(one.get("NPS_Score__c")),
+            look.group(one.get("NPS_Group__c")),
+            look.text(one.get("NPS_Comment__c")),
+        ]
+        for one in state.all("Contact")
+        if one["AccountId"] == row["Id"]
+    ]
+    body += "<h2>Contacts</h2>" + look.table(("Name", "Score", "Group", "Comment"), rows)
+    return body + _tasks(state, "WhatId", row["Id"]) + _answers(state, "Account", row["Id"])
+
+
+def _lead(state: State, row: Record) -> Cell:
+    names = ("Status", "LeadSource", "NPS_Promoter__c", "OwnerId", "Email", "Company")
+    words = look.linked(row["Description"] or "")
+    body = look.row([_fact(state, row, name) for name in names if name in row])
+    return body + (f'<p class="card text">{words}</p>' if words else "")
+
+
+def _task(state: State, row: Record, name: Cell = "What is to be done") -> Cell:
+    owned = {"Owner": _link(state, row["OwnerId"]), "Due": look.day(row["ActivityDate"])}
+    about = {
+        "Priority": look.priority(row["Priority"] or ""),
+        "About": _link(state, row["WhoId"]),
+        "Account": _link(state, row["WhatId"]),
+    }
+    card = look.Task(
+        name=name,
+        status=row["Status"],
+        done=row["IsClosed"],
+        facts=[Fact(label=label, shown=shown) for label, shown in (owned | about).items()],
+        words=row["Description"] or "",
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return look.task(card)
+
+
+def _tasks(state: State, about: str, record_id: str) -> Cell:
+    work = [row for row in state.all("Task") if row[about] == record_id]
+    cards = "".join(_task(state, row, _link(state, row["Id"])) for row in work)
+    return f"<h2>Tasks</h2>{cards or look.NONE}"
+
+
+def _answers(state: State, sobject: str, record_id: str) -> Cell:
+    if "NPS_Answer__c" not in state.objects:
+        return ""
+    kept = [row for row in state.all("NPS_Answer__c") if row[f"NPS_{sobject}__c"] == record_id]
+    rows = [
+        [
+            look.when(row["NPS_Answered_At__c"]),
+            _number(row["NPS_Score__c"]),
+            look.group(row["NPS_Group__c"]),
+            look.text(row["NPS_Program__c"]),
+            look.text(row["NPS_Comment__c"]),
+        ]
+        for row in kept
+    ]
+    return "<h2>Answers kept</h2>" + look.table(SCORE_COLUMNS, rows)
+
+
+def _about(state: State, row: Record) -> Cell:
+    """Return a contact's title, account, address and owner in a line."""
+    if "AccountId" not in row or "Email" not in row:
+        return ""
+    owner = _link(state, row["OwnerId"])
+    told = [look.text(row["Title"]), _link(state, row["AccountId"]), look.text(row["Email"])]
+    return " · ".join(filter(None, [*told, owner and f"owner {owner}"]))
+
+
+def _fact(state: State, row: Record, name: str) -> Fact:
+    value = row[name]
+    linked = isinstance(value, str) and name != "Id" and state.find(value) is not None
+    shown = _link(state, value) if linked else look.text(value)
+    if name == "NPS_Group__c":
+        shown = look.group(value)
+    elif isinstance(value, datetime):
+        shown = look.when(value)
+    return Fact(label=_label(name), shown=shown, field=name)
 
 
 def _link(state: State, record_id: str | None) -> Cell:
@@ -199,20 +249,15 @@ def _link(state: State, record_id: str | None) -> Cell:
     if found is None:
         return ""
     sobject, row = found
-    address = escape(f"/lightning/r/{sobject}/{row['Id']}/view")
-    return f'<a href="{address}">{_text(_name(row))}</a>'
+    return look.link(f"/lightning/r/{sobject}/{row['Id']}/view", _name(row))
 
 
 def _name(row: Record) -> str:
     return str(row.get("Name") or row.get("Subject") or row.get("CaseNumber") or row["Id"])
 
 
-def _score(score: float | None) -> Cell:
-    return "" if score is None else f'<b class="score">{score:.0f}</b>'
-
-
-def _group(group: str | None) -> Cell:
-    return f'<span class="{escape(group)}">{escape(group)}</span>' if group else ""
+def _number(number: float | None, sign: str = "") -> Cell:
+    return "" if number is None else f"<b>{number:{sign if number else ''}.0f}</b>"
 
 
 def _label(name: str) -> str:
@@ -221,43 +266,6 @@ def _label(name: str) -> str:
         return name.removesuffix("__c").replace("_", " ").strip()
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return spaced.removesuffix(" Id") if spaced != "Id" else "ID"
-
-
-def _text(value: object) -> Cell:
-    if value is None or value == "":
-        return ""
-    return f'<bdi class="text">{escape(_spoken(value))}</bdi>'
-
-
-def _spoken(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M} UTC"
-    return f"{value:.15g}" if isinstance(value, float) else str(value)
-
-
-def _shown(title: str, body: Cell, status: int = 200, *, kind: str = "") -> HTMLResponse:
-    label = f'<p class="kind">{escape(kind)}</p>' if kind else ""
-    html = f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)} - Salesforce sandbox</title>
-<link rel="stylesheet" href="/sandbox.css">
-</head>
-<body>
-<header><a href="/">Salesforce sandbox</a>
-<nav><a href="/">Contacts</a> <a href="/lightning/o/Task/list">Tasks</a>
-<a href="/lightning/o/Lead/list">Leads</a></nav></header>
-<main>{label}<h1><bdi>{escape(title)}</bdi></h1>
-{body}
-</main>
-</body>
-</html>
-"""
-    return HTMLResponse(html, status, HEADERS)
 
 
 def _page(
