@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlmodel import Session, col
 
-from loop import states
+from loop import moves, states
 from loop.answer.look import answerable, open_until
 from loop.answer.owes import After, owes
 from loop.answer.stop import says_stop
@@ -67,6 +67,8 @@ class _Batch:
     steps: list[dict[str, Any]] = field(default_factory=list)
     after: dict[str, After] = field(default_factory=dict)
     stopped: list[str] = field(default_factory=list)
+    left: list[Survey] = field(default_factory=list)
+    """Surveys that were answered with a STOP and no score."""
     unproven: list[str] = field(default_factory=list)
     """Surveys whose mail nobody knew had arrived."""
 
@@ -78,6 +80,9 @@ def keep(app: App, session: Session, given: Sequence[Given]) -> list[Taken | Gon
     results = [_take(app, batch, surveys.get(hash_of(one.token)), one) for one in given]
     if batch.stopped:
         suppress(session, batch.stopped, Why.STOP, batch.now)
+    for survey in batch.left:
+        if survey.stage in states.OPEN:
+            moves.survey(session, survey, Stage.UNSUBSCRIBED, batch.now, Why.STOP)
     upsert(
         session,
         Answer,
@@ -107,6 +112,7 @@ def _take(app: App, batch: _Batch, survey: Survey | None, given: Given) -> Taken
     if wrong := _wrong(given.score, comment, stopped=stopped):
         return Invalid(wrong)
     if given.score is None:
+        batch.left.append(survey)
         return Taken(survey_id=survey.id, group=None, stopped=True)
     if before is None or (before.score, before.comment) != (given.score, comment):
         _write(batch, survey, before, replace(given, comment=comment))

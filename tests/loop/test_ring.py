@@ -92,6 +92,16 @@ def test_stop_is_an_unsubscribe_whatever_the_score(world: World) -> None:
     assert len(world.to("ann@acme.example")) == 1
 
 
+def test_stop_without_a_score_ends_the_survey(world: World) -> None:
+    """There is no answer to count, and the question stands no more."""
+    ask_ann(world)
+
+    world.answer(None, "STOP")
+
+    assert world.only(Survey).stage is Stage.UNSUBSCRIBED
+    assert world.all(Answer) == []
+
+
 def test_a_crm_that_is_down_for_an_hour_misses_nothing(world: World) -> None:
     """The answer waits and reaches the record once the CRM is back."""
     ask_ann(world)
