@@ -21,7 +21,7 @@ PAUSE_S: Final = 0.5
 INTERRUPTED: Final = 130
 
 
-def demo(
+def demo(  # noqa: PLR0913 - each is a flag
     *,
     once: Annotated[bool, typer.Option("--once", help="End when the loop is closed.")] = False,
     as_json: AsJson = False,
@@ -31,17 +31,33 @@ def demo(
     keep: Annotated[
         Path | None, typer.Option(help="Keep configuration and database in this folder.")
     ] = None,
+    contacts: Annotated[
+        Path | None, typer.Option(help="Fill the CRMs with the people of a CSV or JSON file.")
+    ] = None,
+    answers: Annotated[
+        Path | None, typer.Option(help="Let customers say what a CSV or JSON file holds, in order.")
+    ] = None,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="WHAT=COLUMN,...",
+            help="Which column is what: score=NPS,comment=Why,email=Mail, and so on.",
+        ),
+    ] = None,
+    encoding: Annotated[str, typer.Option(help="How the files are encoded.")] = "utf-8",
 ) -> None:
     """Play the whole loop here: two CRMs, a mail provider, pages, and customers who answer.
 
     Needs no account and no key, and reaches nobody: everything stays on 127.0.0.1.
     """
-    from loop.demo import plots  # noqa: PLC0415 - quick start-up
+    from loop.demo import columns, files, plots  # noqa: PLC0415 - quick start-up
 
     signal.signal(signal.SIGTERM, _interrupt)
     seed = secrets.randbits(SEED_BITS) if seed is None else seed
+    given = files.Files(contacts, answers, columns.pairs(map_ or ()), encoding)
     try:
-        plot = plots.invented(seed)
+        plot = files.plot(given, seed) if contacts or answers else plots.invented(seed)
         _run(plot, seed, keep=keep, once=once, as_json=as_json)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
@@ -66,6 +82,8 @@ def _run(plot: "Plot", seed: int, *, keep: Path | None, once: bool, as_json: boo
                 for step in play.run():
                     shown.show(step)
             found = result(world, play.refused)
+            if counts := plot.script.counts():
+                found["input"] = counts
             say.out(found, as_json=as_json, view=lambda to: view.summary(to, found))
             say.tell(f"seed {seed}: --seed {seed} plays the same again", "dim")
             if not once:

@@ -10,6 +10,7 @@ from loop.demo.habits import Deed, Friend, Habit, Words
 QUESTION: Final = "?score="
 WAY_OUT: Final = "/l/"
 INVITATION: Final = "/r/"
+SCORES: Final = frozenset(str(number) for number in range(11))
 UNPROCESSABLE: Final = 422
 OK: Final = 200
 ONE_CLICK: Final = {"List-Unsubscribe": "One-Click"}
@@ -62,7 +63,7 @@ class Acts:
         changes = {"comment": said.comment} | ({"score": said.score} if said.score else {})
         answered = self._browser.send(page, changes)
         if answered.status == UNPROCESSABLE:
-            return answered.alert or "refused"
+            return _why(said, answered)
         self._check(answered)
         return ""
 
@@ -87,6 +88,13 @@ class Acts:
         if page.status != OK:
             raise Stuck(page)
         return page
+
+
+def _why(said: Words, page: Page) -> str:
+    """Return why an answer was refused."""
+    if not said.score:
+        return "no score"
+    return page.alert if said.score in SCORES else "not a score from 0 to 10"
 
 
 def asks(mail: Delivered) -> bool:

@@ -56,6 +56,8 @@ class Person:
     """The address bounces, and nobody knows it yet."""
     closed_case: str = ""
     """Subject of a case or ticket of theirs that was closed the other day."""
+    place: str = ""
+    """Where they stand in a file, where they come from one."""
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,10 @@ class Script(Protocol):
         """Return further people where some are needed; None where nobody is."""
         ...
 
+    def counts(self) -> dict[str, int]:
+        """Return what became of files; nothing where there are none."""
+        ...
+
 
 @dataclass(frozen=True)
 class Step:

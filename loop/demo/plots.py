@@ -23,7 +23,7 @@ class Plot:
         """Put everybody into the CRMs; return what a CRM would not take."""
         world.mail.state.bounce_when = lambda address: address.lower() in self.cast.dead
         refused = world.records.add(self.cast)
-        return [f"{one.first} {one.last}: {problem}" for one, problem in refused]
+        return [f"{one.place or one.email}: not usable: {problem}" for one, problem in refused]
 
 
 class Invented:
@@ -38,11 +38,15 @@ class Invented:
         )
 
     def prepare(self, addresses: Sequence[str]) -> None:
-        """Nothing is to be prepared."""
+        """Prepare nothing: everybody knows what to do."""
 
     def more(self) -> Cast | None:
         """Nobody else is needed."""
         return None
+
+    def counts(self) -> dict[str, int]:
+        """Nothing came in from files."""
+        return {}
 
 
 def invented(seed: int) -> Plot:
