@@ -63,8 +63,7 @@ def ask(
 
     with opened(config) as app, shared(app.store):
         plan = _planned(app, limit)
-        if not as_json:
-            _draw_plan(plan)
+        _draw_plan(plan)
         sent: Delivery | None = None
         if plan.mails and not dry_run:
             say.agree(f"Send {plan.mails} mails?", yes=yes)

@@ -15,8 +15,8 @@ from loop import resources
 from loop.app import App
 from loop.cli.opened import mended
 from loop.cli.scene import MAILS, PAGES, Scene, scene
-from loop.config import Config, Mendable
-from loop.config.read import SECRET_FILE, read
+from loop.config import Config, Mendable, origin
+from loop.config.read import SECRET_FILE
 from loop.models import JobRun
 from loop.store import table
 
@@ -68,11 +68,13 @@ def settings(config: Config) -> Iterator[Check]:
 
 def secrets(config_path: Path) -> Iterator[Check]:
     """Look whether others on this machine can read what only we may know."""
-    reading, config = read(config_path)
-    files = dict.fromkeys(reading.files.values())
-    if config.secret is None:
-        files[config_path.absolute().parent / SECRET_FILE] = None
-    for path in files:
+    files = {config_path.absolute().parent / SECRET_FILE}
+    for each in origin.settings(config_path):
+        if each.value == origin.MASK and each.origin.startswith("file "):
+            files.add(Path(each.origin.removeprefix("file ")))
+        elif each.value == origin.MASK and each.origin.startswith(str(config_path)):
+            files.add(config_path)
+    for path in sorted(files):
         if path.exists():
             mode = stat.S_IMODE(path.stat().st_mode)
             yield _check(path.name, not mode & OTHERS, f"mode {mode:04o}", f"chmod 600 {path}")

@@ -52,8 +52,7 @@ def forget(
         with loop.store.read() as session:
             customer = people.find(loop, session, who)
             plan = known.counted(session, customer)
-        if not as_json:
-            _draw_plan(plan)
+        _draw_plan(plan)
         receipt: dict[str, Any] = {}
         if not dry_run:
             say.agree("Forget this person, for good?", yes=yes)
@@ -87,7 +86,9 @@ def _draw(to: "Console", data: dict[str, Any]) -> None:
         to.print(say.plain(text))
     for effect in data["effects"]:
         problem = f": {effect['problem']}" if effect["problem"] else ""
-        to.print(say.plain(f"  {effect['kind']} {effect['state']}{problem}  ({effect['id'][:12]})"))
+        to.print(
+            say.plain(f"  {effect['kind']} {effect['state']}{problem}  ({effect['id'][-12:]})")
+        )
 
 
 def _survey_line(survey: dict[str, Any]) -> str:

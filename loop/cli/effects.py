@@ -29,7 +29,7 @@ RETRYABLE: Final = ("refused", "due", "dropped", "suppressed", "expired")
 Lane = Annotated[str | None, typer.Option(help="Of this lane only.")]
 State = Annotated[str | None, typer.Option(help="In this state only: refused, unknown, due ...")]
 Who = Annotated[str | None, typer.Option(help="Of this customer only: address or id.")]
-Ids = Annotated[list[str] | None, typer.Argument(help="Ids, or how they begin.", metavar="[ID]...")]
+Ids = Annotated[list[str] | None, typer.Argument(help="Ids, or how they end.", metavar="[ID]...")]
 Move = Callable[["App", "Session", "Effect"], None]
 
 
@@ -59,7 +59,7 @@ def list_effects(  # noqa: PLR0913 - each is a flag
 
 @app.command()
 def show(
-    effect: Annotated[str, typer.Argument(help="Id, or how it begins.", metavar="ID")],
+    effect: Annotated[str, typer.Argument(help="Id, or how it ends.", metavar="ID")],
     config: ConfigPath = CONFIG_PATH,
     *,
     as_json: AsJson = False,
@@ -100,7 +100,7 @@ def retry(  # noqa: PLR0913 - each is a flag
 
 @app.command()
 def drop(
-    ids: Annotated[list[str], typer.Argument(help="Ids, or how they begin.", metavar="ID...")],
+    ids: Annotated[list[str], typer.Argument(help="Ids, or how they end.", metavar="ID...")],
     config: ConfigPath = CONFIG_PATH,
     *,
     dry_run: DryRun = False,
@@ -118,7 +118,7 @@ def drop(
 
 @app.command()
 def settle(  # noqa: PLR0913 - each is a flag
-    effect: Annotated[str, typer.Argument(help="Id, or how it begins.", metavar="ID")],
+    effect: Annotated[str, typer.Argument(help="Id, or how it ends.", metavar="ID")],
     said: Annotated[str, typer.Argument(help="sent, not-sent or drop.", metavar="HOW")],
     config: ConfigPath = CONFIG_PATH,
     *,
@@ -175,8 +175,7 @@ def _in_bulk(loop: "App", lane: str | None, state: str | None) -> list[dict[str,
 
 def _move(loop: "App", chosen: list[dict[str, Any]], move: Move, how: _How) -> None:
     """Show the plan, ask, move one by one, and tell what could not be moved and why."""
-    if not how.as_json:
-        _draw(say.stderr(), chosen[:LIMIT])
+    _draw(say.stderr(), chosen[:LIMIT])
     moved: list[str] = []
     not_moved: dict[str, str] = {}
     if chosen and not how.dry_run:
@@ -195,7 +194,7 @@ def _move(loop: "App", chosen: list[dict[str, Any]], move: Move, how: _How) -> N
         view=lambda to: to.print(say.plain(f"{how.verb}: {len(moved)} of {len(chosen)}")),
     )
     for effect_id, problem in not_moved.items():
-        say.tell(f"{effect_id[:SHORT]}: {problem}", "red")
+        say.tell(f"{effect_id[-SHORT:]}: {problem}", "red")
     if not_moved:
         raise typer.Exit(say.EXIT_FAILED)
 
@@ -216,7 +215,7 @@ def _moved(loop: "App", effect_id: str, move: Move) -> str:
 def _draw(to: "Console", rows: list[dict[str, Any]]) -> None:
     for row in rows:
         problem = f"  {row['problem']}" if row["problem"] else ""
-        line = f"{row['id'][:SHORT]}  {row['state']:<10}  {row['lane']:<22}"
+        line = f"{row['id'][-SHORT:]}  {row['state']:<10}  {row['lane']:<22}"
         to.print(say.plain(f"{line}  {row['kind']:<8}  {row['due_at'][:MINUTE]}{problem}"))
     if not rows:
         say.tell("there are none")

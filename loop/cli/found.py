@@ -14,7 +14,7 @@ from loop.models import Contact, Customer, Effect, MailEvent, Survey
 from loop.states import EffectState
 
 ID_MIN: Final = 6
-"""So many characters of an id are enough, where they are the only one's."""
+"""So many characters at the end of an id are enough; they begin with the time."""
 
 
 class NoSuchEffect(Mendable):
@@ -56,21 +56,21 @@ def newest(session: Session, query: Select[Any], limit: int) -> tuple[int, Seque
 
 
 def by_ids(session: Session, ids: Sequence[str]) -> list[Effect]:
-    """Return the effects with these ids, or whose ids begin so. Raise `NoSuchEffect`."""
+    """Return the effects with these ids, or whose ids end so. Raise `NoSuchEffect`."""
     return [_by_id(session, one.strip().lower()) for one in dict.fromkeys(ids)]
 
 
-def _by_id(session: Session, begin: str) -> Effect:
-    found = session.get(Effect, begin)
+def _by_id(session: Session, ending: str) -> Effect:
+    found = session.get(Effect, ending)
     if found is not None:
         return found
-    if len(begin) < ID_MIN:
-        raise NoSuchEffect(f"{begin}: give at least {ID_MIN} characters of an id")
-    query = select(Effect).where(col(Effect.id).startswith(begin, autoescape=True)).limit(2)
+    if len(ending) < ID_MIN:
+        raise NoSuchEffect(f"{ending}: give at least {ID_MIN} characters of an id")
+    query = select(Effect).where(col(Effect.id).endswith(ending, autoescape=True)).limit(2)
     several = session.scalars(query).all()
     if len(several) != 1:
-        problem = "more than one effect begins so" if several else "there is no such effect"
-        raise NoSuchEffect(f"{begin}: {problem}: npsloop effects list shows them")
+        problem = "more than one effect ends so" if several else "there is no such effect"
+        raise NoSuchEffect(f"{ending}: {problem}: npsloop effects list shows them")
     return several[0]
 
 

@@ -139,8 +139,7 @@ def deliver(
         plan = {
             name: {"due": len(ids), "later": later.get(name, 0)} for name, ids in planned.items()
         }
-        if not as_json:
-            _draw_plan(plan)
+        _draw_plan(plan)
         done: list[Delivery] = []
         if not dry_run and any(planned.values()):
             total = sum(map(len, planned.values()))

@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -62,9 +63,10 @@ class Desk:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_set_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def _nothing_set_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith("NPSLOOP_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,7 @@ def well(desk: Desk) -> Desk:
     """Give a desk where nothing is wrong."""
     told = desk.path.read_text().replace("us.example", "harbour.test")
     desk.path.write_text(told.replace("{name: Example Ltd", "{postal_address: 1 Quay, name: X"))
+    desk.path.chmod(0o600)
     return desk
 
 
@@ -143,6 +144,14 @@ def test_a_secret_that_others_can_read_is_told(well: Desk, tmp_path: Path) -> No
 
     assert check["passed"] is False
     assert check["remedy"] == f"chmod 600 {secret}"
+
+
+def test_secrets_in_the_configuration_make_it_one(well: Desk) -> None:
+    well.path.chmod(0o644)
+    assert checks(well)["secrets: config.yaml"]["passed"] is False
+
+    well.path.chmod(0o600)
+    assert checks(well)["secrets: config.yaml"]["passed"] is True
 
 
 def test_pages_without_encryption_are_told(well: Desk) -> None:

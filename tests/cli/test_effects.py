@@ -82,7 +82,7 @@ def test_one_effect_is_shown_with_its_customer(ann: Desk) -> None:
     ann.world.ask()
     effect = ann.world.only(Effect)
 
-    told = ann.told("effects", "show", effect.id[:8])
+    told = ann.told("effects", "show", effect.id[-8:])
 
     assert told["id"] == effect.id
     assert told["customer"]["email"] == "ann@acme.example"
@@ -103,7 +103,7 @@ def test_an_unknown_effect_is_told_in_words(ann: Desk, begin: str) -> None:
 def test_a_refused_question_is_tried_again(refused: Desk) -> None:
     effect = refused.world.only(Effect)
 
-    told = refused.told("effects", "retry", effect.id[:8], "--yes")
+    told = refused.told("effects", "retry", effect.id[-8:], "--yes")
 
     assert told["moved"] == [effect.id]
     assert refused.world.only(Effect).state is EffectState.DUE
