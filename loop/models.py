@@ -1,8 +1,9 @@
 """What is remembered, table by table. Ids are text; times are aware UTC."""
 
-import uuid
 from datetime import UTC, datetime
 from enum import StrEnum
+from secrets import token_hex
+from time import time_ns
 from typing import Any
 
 from sqlalchemy import (
@@ -23,8 +24,12 @@ from loop.states import CaseState, EffectState, Kind, ReferralState, Stage
 
 
 def new_id() -> str:
-    """Return an id that nobody else has."""
-    return uuid.uuid4().hex
+    """Return an id that nobody else has: the time first, so that new rows stand side by side.
+
+    An index of ids in no order is written all over at each commit. As UUIDs of version 7 have it
+    (RFC 9562): milliseconds, then 80 bits of chance.
+    """
+    return f"{time_ns() // 1_000_000:012x}{token_hex(10)}"
 
 
 class Instant(TypeDecorator[datetime]):

@@ -7,7 +7,7 @@ killed goes on where it stopped, and pulling the same page twice changes nothing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import select, update
 from sqlmodel import Session, col
@@ -130,10 +130,10 @@ def _keep_accounts(app: App, session: Session, crm: str, page: ports.Page[ports.
 
 def _keep_contacts(app: App, session: Session, crm: str, page: ports.Page[ports.Contact]) -> None:
     known = _known(session, [f"{crm}:{contact.id}" for contact in page.records])
-    people: dict[str, dict[str, Any]] = {}
-    rows = [_row(app, crm, contact, known, people) for contact in page.records]
-    upsert(session, Customer, list(people.values()))
-    _same_person(session, rows, people)
+    people: dict[str, _Person] = {}
+    rows = [_row(crm, contact, known, people) for contact in page.records]
+    upsert(session, Customer, _customers(app, list(people.values())))
+    _same_person(session, rows, {person.id: person.address for person in people.values()})
     for row in rows:
         if row["id"] in known and row["customer_id"] != known[row["id"]][1]:
             _moved(session, row, known[row["id"]][1])
@@ -141,6 +141,14 @@ def _keep_contacts(app: App, session: Session, crm: str, page: ports.Page[ports.
     _mark_gone(app, session, Contact, crm, [*page.gone, *page.merged])
     for loser, winner in page.merged.items():
         _merge(session, f"{crm}:{loser}", f"{crm}:{winner}")
+
+
+class _Person(NamedTuple):
+    """Somebody whom we may not know yet."""
+
+    id: str
+    address: str
+    """Empty where there is none."""
 
 
 def _known(session: Session, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -154,11 +162,10 @@ def _known(session: Session, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 
 def _row(
-    app: App,
     crm: str,
     contact: ports.Contact,
     known: Mapping[str, tuple[str, str]],
-    people: dict[str, dict[str, Any]],
+    people: dict[str, _Person],
 ) -> dict[str, Any]:
     """Return the contact's row; a person we may not know yet goes into `people`, by address."""
     row_id, address = f"{crm}:{contact.id}", normal(contact.email)
@@ -166,17 +173,10 @@ def _row(
     if before is not None and normal(before[0]) == address:
         customer_id = before[1]
     else:
-        key = address or row_id
-        person = people.get(key)
+        person = people.get(address or row_id)
         if person is None:
-            person = people[key] = {
-                "id": new_id(),
-                "email": address or None,
-                "address_hash": app.keys.address(address) if address else "",
-                "created_at": app.now(),
-                "forgotten_at": None,
-            }
-        customer_id = person["id"]
+            person = people[address or row_id] = _Person(new_id(), address)
+        customer_id = person.id
     return {
         "id": row_id,
         "crm": crm,
@@ -196,20 +196,31 @@ def _row(
     }
 
 
-def _same_person(
-    session: Session, rows: Sequence[dict[str, Any]], people: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """Let rows whose person was known under their address point to that person."""
-    made = {person["id"]: person["email"] for person in people.values() if person["email"]}
-    found: dict[str | None, str] = {}
+def _customers(app: App, people: Sequence[_Person]) -> list[dict[str, Any]]:
+    now = app.now()
+    return [
+        {
+            "id": person.id,
+            "email": person.address or None,
+            "address_hash": app.keys.address(person.address) if person.address else "",
+            "created_at": now,
+            "forgotten_at": None,
+        }
+        for person in people
+    ]
+
+
+def _same_person(session: Session, rows: Sequence[dict[str, Any]], made: Mapping[str, str]) -> None:
+    """Let rows whose person was known under their address (`made`, by id) point to that person."""
+    found: dict[str, str] = {}
     columns = col(Customer.email), col(Customer.id)
-    for some in chunks([str(email) for email in made.values()]):
+    for some in chunks([address for address in made.values() if address]):
         rows_there = session.connection().execute(select(*columns).where(columns[0].in_(some)))
-        found |= dict(rows_there.all())
+        found |= {str(address): customer_id for address, customer_id in rows_there}
     for row in rows:
-        email = made.get(row["customer_id"])
-        if email is not None:
-            row["customer_id"] = found[email]
+        address = made.get(row["customer_id"])
+        if address:
+            row["customer_id"] = found[address]
 
 
 def _moved(session: Session, row: dict[str, Any], before_id: str) -> None:

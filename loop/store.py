@@ -8,6 +8,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -15,7 +16,17 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, select
+from sqlalchemy import (
+    Connection,
+    Dialect,
+    Engine,
+    Table,
+    UpdateBase,
+    create_engine,
+    event,
+    inspect,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlmodel import Session, SQLModel
@@ -109,21 +120,74 @@ def upsert(
     update: Sequence[str] = (),
 ) -> None:
     """Insert the rows; where the key exists already, update these columns (or leave it be)."""
-    if not rows:
-        return
-    statement = insert_for(session, model)
+    if rows:
+        dialect = session.get_bind().dialect
+        _upsert(dialect, model, tuple(rows[0]), tuple(key), tuple(update)).run(session, rows)
+
+
+class Many:
+    """A statement that is compiled once, and then run with many rows straight on the driver.
+
+    SQLAlchemy would look at each row anew. `names` are what each row has; whatever else is
+    bound in the statement stays as it is.
+    """
+
+    def __init__(self, dialect: Dialect, statement: UpdateBase, names: Sequence[str]) -> None:
+        made = statement.compile(dialect=dialect, column_keys=list(names))
+        bound = made.construct_params(dict.fromkeys(names))
+        self._sql = str(made)
+        self._named = not made.positional
+        self._order = list(made.positiontup or bound)
+        self._fixed = {name: value for name, value in bound.items() if name not in names}
+        self._processes = {
+            name: made.binds[name].type.dialect_impl(dialect).bind_processor(dialect)
+            for name in bound
+        }
+
+    def run(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run it with each of the rows, of which there is at least one."""
+        columns = [self._values(name, rows) for name in self._order]
+        bound: Iterator[Any] = zip(*columns, strict=True)
+        if self._named:
+            bound = (dict(zip(self._order, values, strict=True)) for values in bound)
+        session.connection().exec_driver_sql(self._sql, list(bound))
+
+    def _values(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
+        """Return one column's values, as the driver takes them; equal ones are made once."""
+        process = self._processes[name]
+        if name in self._fixed:
+            value = self._fixed[name]
+            return [process(value) if process else value] * len(rows)
+        values = [row[name] for row in rows]
+        if process is None:
+            return values
+        try:
+            made = {value: process(value) for value in set(values)}
+        except TypeError:  # JSON is not hashable
+            return [process(value) for value in values]
+        return [made[value] for value in values]
+
+
+@lru_cache(maxsize=256)
+def _upsert(
+    dialect: Dialect,
+    model: type[SQLModel],
+    names: Sequence[str],
+    key: Sequence[str],
+    update: Sequence[str],
+) -> Many:
+    statement = insert_for(dialect, model)
     if update:
         changed = {name: statement.excluded[name] for name in update}
         made = statement.on_conflict_do_update(index_elements=list(key), set_=changed)
     else:
         made = statement.on_conflict_do_nothing()
-    session.connection().execute(made, rows)
+    return Many(dialect, made, names)
 
 
-def insert_for(session: Session, model: type[SQLModel]) -> Any:  # noqa: ANN401 - one of two dialects
+def insert_for(dialect: Dialect, model: type[SQLModel]) -> Any:  # noqa: ANN401 - one of two dialects
     """Return an INSERT in the database's own dialect, so that it can have an ON CONFLICT."""
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    return dialect.insert(table(model))
+    return (postgresql if dialect.name == "postgresql" else sqlite).insert(table(model))
 
 
 def at_hand(

@@ -1,16 +1,17 @@
 """Writing down what is owed, in the transaction of the move that owes it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import case
+from sqlalchemy import Dialect, case
 from sqlmodel import Session
 
 from loop.models import Effect, new_id
 from loop.states import MAIL, MAIL_KINDS, EffectState, Kind, lane
-from loop.store import insert_for, table
+from loop.store import Many, insert_for, table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,23 +46,26 @@ def owe(session: Session, effects: Iterable[Owed], now: datetime) -> None:
     may have been, is never owed a second time.
     """
     rows = [_row(effect, now) for effect in effects]
-    if not rows:
-        return
-    statement = insert_for(session, Effect)
-    effects_table = table(Effect)
-    was = effects_table.c.state
-    mail = effects_table.c.lane == lane(MAIL, Kind.ASK)
+    if rows:
+        _owing(session.get_bind().dialect, tuple(rows[0])).run(session, rows)
+
+
+@lru_cache(maxsize=64)
+def _owing(dialect: Dialect, names: Sequence[str]) -> Many:
+    statement = insert_for(dialect, Effect)
+    effects = table(Effect)
+    was = effects.c.state
+    mail = effects.c.lane == lane(MAIL, Kind.ASK)
     sent = (was == EffectState.DONE) | (was == EffectState.UNKNOWN)
     stays = (was == EffectState.CLAIMED) | (mail & sent)
     again = {
         "state": case((stays, was), else_=str(EffectState.DUE)),
-        "version": effects_table.c.version + 1,
+        "version": effects.c.version + 1,
         "due_at": statement.excluded.due_at,
         "tries": 0,
-        "problem": case((stays, effects_table.c.problem), else_=""),
+        "problem": case((stays, effects.c.problem), else_=""),
     }
-    made = statement.on_conflict_do_update(index_elements=["key"], set_=again)
-    session.connection().execute(made, rows)
+    return Many(dialect, statement.on_conflict_do_update(index_elements=["key"], set_=again), names)
 
 
 def _row(effect: Owed, now: datetime) -> dict[str, Any]:
