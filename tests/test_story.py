@@ -1,7 +1,7 @@
 """Once around the loop as it is in life: real clients, real HTTP, both CRMs and SendGrid."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -109,33 +109,7 @@ def town(store: Store) -> Iterator[Town]:
         at = [
             open_.enter_context(running(one.application)) for one in (salesforce, hubspot, sendgrid)
         ]
-        config = Config.model_validate(
-            SETTINGS
-            | {
-                "follow_up": {"wait_minutes": 0},
-                "crms": [
-                    {
-                        "type": "salesforce",
-                        "my_domain": "example",
-                        "client_id": CLIENT_ID,
-                        "client_secret": CLIENT_SECRET,
-                        "origin": at[0],
-                    },
-                    {
-                        "type": "hubspot",
-                        "access_token": "any token will do",
-                        "portal_id": "1",
-                        "origin": at[1],
-                    },
-                ],
-                "mailer": {
-                    "type": "sendgrid",
-                    "api_key": sendgrid.api_key,
-                    "webhook_public_key": sendgrid.public_key,
-                    "origin": at[2],
-                },
-            }
-        )
+        config = settings(at, sendgrid)
         made: list[Town] = []
         app = apps.build(config, SECRET, store=store, now=lambda: made[0].now())  # noqa: PLW0108 - made later
         url = open_.enter_context(running(application(app)))
@@ -143,6 +117,31 @@ def town(store: Store) -> Iterator[Town]:
         made.append(Town(app, url, salesforce, hubspot, sendgrid))
         people(made[0])
         yield made[0]
+
+
+def settings(at: Sequence[str], sendgrid: SendGridSandbox) -> Config:
+    """Return the configuration with which our program finds the three services."""
+    salesforce = {
+        "type": "salesforce",
+        "my_domain": "example",
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "origin": at[0],
+    }
+    hubspot = {
+        "type": "hubspot",
+        "access_token": "any token will do",
+        "portal_id": "1",
+        "origin": at[1],
+    }
+    mailer = {
+        "type": "sendgrid",
+        "api_key": sendgrid.api_key,
+        "webhook_public_key": sendgrid.public_key,
+        "origin": at[2],
+    }
+    own = {"crms": [salesforce, hubspot], "mailer": mailer, "follow_up": {"wait_minutes": 0}}
+    return Config.model_validate(SETTINGS | own)
 
 
 def people(town: Town) -> None:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -17,7 +17,7 @@ class Cuttable(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Hand the application the scissors."""
         super().on_message_begin()
-        self.scope["extensions"] = {"cut": self.transport.abort}
+        self.scope["extensions"] = cast("Any", {"cut": self.transport.abort})
 
 
 class Server(uvicorn.Server):

@@ -1,9 +1,11 @@
 """A small world in memory: a CRM, a mailer, and a clock that moves when told."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from loop.letters import Letters
 from loop.models import Effect, Survey
 from loop.resources import templates
 from loop.store import Store
+from tests.loop.config_file import Write
 
 MONDAY = datetime(2030, 1, 7, 9, tzinfo=UTC)
 CRM = "memory_crm"
@@ -162,3 +165,19 @@ def session(store: Store) -> Iterator[Session]:
     """Give a session that writes."""
     with store.write() as opened:
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("NPSLOOP_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write(text: str) -> Path:
+        path = tmp_path / "config.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write

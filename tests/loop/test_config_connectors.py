@@ -1,7 +1,5 @@
 """What the configuration promises about the settings of connectors."""
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +7,7 @@ import pytest
 
 from connectors import registry
 from loop.config import BadConfig, load, origin
-
-Write = Callable[[str], Path]
-
-
-@pytest.fixture(autouse=True)
-def _nothing_set_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("NPSLOOP_")]:
-        monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def write(text: str) -> Path:
-        path = tmp_path / "config.yaml"
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write
+from tests.loop.config_file import Write
 
 
 def key_of(path: Path) -> str:

@@ -6,7 +6,16 @@ from loop.answer import says_stop
 
 
 @pytest.mark.parametrize(
-    "comment", ["STOP", "stop", " Stop! ", "STOP.", "\u201cSTOP\u201d", "ＳＴＯＰ", "Unsubscribe"]
+    "comment",
+    [
+        "STOP",
+        "stop",
+        " Stop! ",
+        "STOP.",
+        "\u201cSTOP\u201d",
+        "\uff33\uff34\uff2f\uff30",
+        "Unsubscribe",
+    ],
 )
 def test_these_words_are_a_wish(comment: str) -> None:
     """In any letters and punctuation."""
