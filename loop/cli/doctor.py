@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 def doctor(config: ConfigPath = CONFIG_PATH, *, as_json: AsJson = False) -> None:
-    """Look at everything that the loop needs, mailing nobody and writing nothing.
+    """Look at everything that the loop needs.
 
-    Ends with 3 where a check failed, with 4 where a service does not know us.
+    Mails nobody and writes nothing. Ends with 3 where a check failed, with 4 where a service
+    does not know us.
     """
     told: list[dict[str, Any]] = []
     for check in _looked(config):

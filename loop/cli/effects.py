@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from loop.models import Effect
 
 app = typer.Typer(
-    help="See what is owed to the outside world; try it again, drop it, settle it.",
+    help="See what is owed to others; retry, drop or settle it.",
     no_args_is_help=True,
 )
 
@@ -29,7 +29,7 @@ RETRYABLE: Final = ("refused", "due", "dropped", "suppressed", "expired")
 Lane = Annotated[str | None, typer.Option(help="Of this lane only.")]
 State = Annotated[str | None, typer.Option(help="In this state only: refused, unknown, due ...")]
 Who = Annotated[str | None, typer.Option(help="Of this customer only: address or id.")]
-Ids = Annotated[list[str] | None, typer.Argument(help="Ids, or how they end.", metavar="[ID]...")]
+Ids = Annotated[list[str] | None, typer.Argument(help="Ids, or how they end.", metavar="ID")]
 Move = Callable[["App", "Session", "Effect"], None]
 
 
@@ -100,7 +100,7 @@ def retry(  # noqa: PLR0913 - each is a flag
 
 @app.command()
 def drop(
-    ids: Annotated[list[str], typer.Argument(help="Ids, or how they end.", metavar="ID...")],
+    ids: Annotated[list[str], typer.Argument(help="Ids, or how they end.", metavar="ID")],
     config: ConfigPath = CONFIG_PATH,
     *,
     dry_run: DryRun = False,

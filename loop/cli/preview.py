@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from loop.cli.scene import Scene
 
 app = typer.Typer(
-    help="Look at a mail or a page as a customer would get it, touching nothing.",
+    help="Look at a mail or a page as a customer would.",
     no_args_is_help=True,
 )
 

@@ -70,7 +70,7 @@ def _draw_pulled(to: "Console", crms: dict[str, dict[str, Any]]) -> None:
 def choose(
     config: ConfigPath = CONFIG_PATH, *, dry_run: DryRun = False, as_json: AsJson = False
 ) -> None:
-    """Choose whose turn it is, and tell why the others are passed over.
+    """Choose whose turn it is, and tell why not the others.
 
     What is chosen is owed a mail: `npsloop ask` sends it, or `npsloop run` at its next turn.
     """

@@ -67,15 +67,20 @@ def test_a_real_customer_gets_their_own_mail(ann: Desk, tmp_path: Path) -> None:
     assert ann.dump() == before
 
 
-def test_one_who_may_not_be_asked_can_be_looked_at_all_the_same(ann: Desk) -> None:
+def test_one_who_may_not_be_asked_can_be_looked_at_all_the_same(ann: Desk, tmp_path: Path) -> None:
     ann.world.add("c1", "no address", account_id="a1", owner_id="o1", opted_out=True)
     ann.world.pull()
 
-    assert ann.run("preview", "mail", "--customer", "memory_crm:c1").exit_code == 0
+    out = str(tmp_path / "mail.html")
+
+    done = ann.run("preview", "mail", "--customer", "memory_crm:c1", "--out", out)
+
+    assert done.exit_code == 0
 
 
-def test_the_links_of_a_preview_open_nothing(ann: Desk) -> None:
-    told = ann.told("preview", "mail", "--customer", "ann@acme.example")
+def test_the_links_of_a_preview_open_nothing(ann: Desk, tmp_path: Path) -> None:
+    out = str(tmp_path / "mail.html")
+    told = ann.told("preview", "mail", "--customer", "ann@acme.example", "--out", out)
     ann.world.ask()
 
     token = told["text"].partition("/a/")[2].partition("\n")[0].strip()
@@ -138,7 +143,7 @@ def test_a_browser_is_opened_on_the_file(desk: Desk, tmp_path: Path) -> None:
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, "BROWSER": f"{browser} %s"},
+        env={**os.environ, "BROWSER": f"{browser} %s", "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
