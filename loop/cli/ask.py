@@ -66,7 +66,7 @@ def ask(
         _draw_plan(plan)
         sent: Delivery | None = None
         if plan.mails and not dry_run:
-            say.agree(f"Send {plan.mails} mails?", yes=yes)
+            say.agree(f"Send {say.many(plan.mails, 'mail')}?", yes=yes)
             sent = _sent(app, limit, plan.mails)
     result = dict(sent.states) if sent else {}
     data = {"version": say.VERSION, "dry_run": dry_run, "plan": plan.told(), "result": result}
@@ -164,7 +164,8 @@ def _draw_plan(plan: Plan) -> None:
         say.tell(f"{choice.program}: {len(choice.chosen)} chosen")
     if plan.owed:
         say.tell(f"owed from before: {len(plan.owed)}")
-    say.tell(f"{plan.mails} mails to {plan.accounts} accounts, from {plan.sender_name}")
+    mails, accounts = say.many(plan.mails, "mail"), say.many(plan.accounts, "account")
+    say.tell(f"{mails} to {accounts}, from {plan.sender_name}")
     say.tell(f"sender: {plan.sender}; the first mail's subject: {plan.subject}")
 
 

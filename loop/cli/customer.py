@@ -101,7 +101,7 @@ def _survey_line(survey: dict[str, Any]) -> str:
 
 def _draw_plan(plan: dict[str, Any]) -> None:
     counts = ", ".join(f"{n} {what}" for what, n in plan.items() if isinstance(n, int))
-    say.tell(f"{len(plan['records'])} records, {counts}")
+    say.tell(f"{say.many(len(plan['records']), 'record')}, {counts}")
 
 
 def _draw_receipt(to: "Console", receipt: dict[str, Any]) -> None:

@@ -179,7 +179,7 @@ def _move(loop: "App", chosen: list[dict[str, Any]], move: Move, how: _How) -> N
     moved: list[str] = []
     not_moved: dict[str, str] = {}
     if chosen and not how.dry_run:
-        say.agree(f"{how.verb.capitalize()}: {len(chosen)} effects?", yes=how.yes)
+        say.agree(f"{how.verb.capitalize()}: {say.many(len(chosen), 'effect')}?", yes=how.yes)
         for row in chosen:
             problem = _moved(loop, row["id"], move)
             if problem:

@@ -121,6 +121,11 @@ def agree(question: str, *, yes: bool) -> None:
         raise fail("Nothing was done.")
 
 
+def many(count: int, what: str) -> str:
+    """Return `1 mail`, `2 mails`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def among(wanted: str | None, known: Sequence[str], what: str) -> Sequence[str]:
     """Return what was asked for, or all there are. An unknown one is wrong usage."""
     if wanted is None:

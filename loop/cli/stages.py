@@ -143,7 +143,7 @@ def deliver(
         done: list[Delivery] = []
         if not dry_run and any(planned.values()):
             total = sum(map(len, planned.values()))
-            say.agree(f"Deliver {total} effects?", yes=yes)
+            say.agree(f"Deliver {say.many(total, 'effect')}?", yes=yes)
             done = _delivered(app, planned)
     result = {each.lane: dict(each.states) for each in done}
     data = {"version": say.VERSION, "dry_run": dry_run, "plan": plan, "result": result}

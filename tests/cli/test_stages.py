@@ -144,7 +144,7 @@ def test_nothing_is_mailed_without_a_yes(ann: Desk) -> None:
     done = ann.run("ask")
 
     assert done.exit_code == 2
-    assert "1 mails to 1 accounts, from Example Ltd" in done.stderr
+    assert "1 mail to 1 account, from Example Ltd" in done.stderr
     assert "Say --yes" in done.stderr
     assert ann.dump() == before
 
