@@ -4,17 +4,30 @@ A page of records and the watermark behind it are kept in one transaction, so a 
 killed goes on where it stopped, and pulling the same page twice changes nothing.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from sqlalchemy import select, update
+from sqlalchemy.exc import DataError
 from sqlmodel import Session, col
 
 from connectors import ports
 from loop.app import App
-from loop.models import Account, Contact, Customer, Owner, Survey, Trigger, Watermark, new_id
+from loop.models import (
+    Account,
+    Answer,
+    Contact,
+    Customer,
+    Owner,
+    Survey,
+    Trigger,
+    Watermark,
+    new_id,
+)
 from loop.store import chunks, table, upsert
 
 CONTACT_FIELDS: Final = (
@@ -32,6 +45,13 @@ CONTACT_FIELDS: Final = (
 )
 
 
+UNKEEPABLE: Final = (DataError, ValueError)
+"""What a database says to a text with NUL or half a character in it."""
+
+Keep = Callable[[Session, str, ports.Page[Any]], None]
+log: Final = logging.getLogger(__name__)
+
+
 @dataclass(frozen=True)
 class Pulled:
     """A page has come in and is kept."""
@@ -40,6 +60,8 @@ class Pulled:
     records: str
     count: int
     gone: int
+    bad: int = 0
+    """Records that no database keeps as they are; the log names them."""
 
 
 def customers(app: App, *, only: str = "") -> Iterator[Pulled]:
@@ -70,23 +92,40 @@ def _since(
     crm: ports.Crm,
     records: str,
     source: Callable[[str | None], Iterator[ports.Page[Any]]],
-    keep: Callable[[Session, str, ports.Page[Any]], None],
+    keep: Keep,
 ) -> Iterator[Pulled]:
     with app.store.read() as session:
         mark = session.get(Watermark, (crm.name, records))
     for page in source(mark.value if mark else None):
+        bad = 0
+        try:
+            _keep(app, crm.name, records, page, keep)
+        except UNKEEPABLE:
+            good = [one for one in page.records if _keeps(app, crm.name, one, keep)]
+            bad = len(page.records) - len(good)
+            _keep(app, crm.name, records, msgspec.structs.replace(page, records=good), keep)
+        gone = len(page.gone) + len(page.merged)
+        yield Pulled(crm.name, records, len(page.records) - bad, gone, bad)
+
+
+def _keep(app: App, crm: str, records: str, page: ports.Page[Any], keep: Keep) -> None:
+    """Keep a page, and where the next pull starts."""
+    with app.store.write() as session:
+        keep(session, crm, page)
+        if page.watermark is not None:
+            row = {"crm": crm, "records": records, "value": page.watermark, "at": app.now()}
+            upsert(session, Watermark, [row], key=("crm", "records"), update=("value", "at"))
+
+
+def _keeps(app: App, crm: str, record: Any, keep: Keep) -> bool:  # noqa: ANN401 - any kind
+    """Tell whether a record can be kept by itself; one that cannot stops no other."""
+    try:
         with app.store.write() as session:
-            keep(session, crm.name, page)
-            if page.watermark is not None:
-                row = {"crm": crm.name, "records": records, "value": page.watermark}
-                upsert(
-                    session,
-                    Watermark,
-                    [row | {"at": app.now()}],
-                    key=("crm", "records"),
-                    update=("value", "at"),
-                )
-        yield Pulled(crm.name, records, len(page.records), len(page.gone) + len(page.merged))
+            keep(session, crm, ports.Page(records=[record]))
+    except UNKEEPABLE as error:
+        log.warning("%s %s cannot be kept: %s", crm, record.id, type(error).__name__)
+        return False
+    return True
 
 
 def _keep_owners(session: Session, crm: str, page: ports.Page[ports.Owner]) -> None:
@@ -256,12 +295,16 @@ def _mark_gone(
 
 
 def _merge(session: Session, loser_id: str, winner_id: str) -> None:
-    """Hand the loser's surveys and triggers to the winner, and to the winner's person."""
+    """Hand the loser's surveys, answers and triggers to the winner, and to the winner's person."""
     loser, winner = session.get(Contact, loser_id), session.get(Contact, winner_id)
     if loser is None or winner is None:
         return
     connection = session.connection()
-    surveys, triggers = table(Survey), table(Trigger)
+    surveys, answers, triggers = table(Survey), table(Answer), table(Trigger)
+    hers = select(surveys.c.id).where(surveys.c.contact_id == loser.id)
+    connection.execute(
+        update(answers).where(answers.c.survey_id.in_(hers)).values(customer_id=winner.customer_id)
+    )
     connection.execute(
         update(surveys)
         .where(surveys.c.contact_id == loser.id)

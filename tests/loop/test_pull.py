@@ -3,7 +3,7 @@
 import pytest
 
 from connectors.errors import Unavailable
-from loop.models import Account, Contact, Customer, Survey, Watermark
+from loop.models import Account, Answer, Contact, Customer, Survey, Watermark
 from tests.loop.conftest import CRM, World
 
 
@@ -68,6 +68,35 @@ def test_a_merged_record_hands_its_history_over(world: World) -> None:
     assert world.only(Survey).contact_id == f"{CRM}:c2"
     [winner] = [contact for contact in world.all(Contact) if contact.remote_id == "c2"]
     assert world.only(Survey).customer_id == winner.customer_id
+
+
+def test_a_merged_person_s_answer_stands_on_the_winner(world: World) -> None:
+    """What the loser said is the winner's answer now."""
+    world.add("c1", "ann@acme.example")
+    world.ask()
+    world.answer(3)
+    world.add("c2", "ann2@acme.example")
+    world.pull()
+
+    del world.crm.state.contacts["c1"]
+    world.crm.state.merged["c1"] = "c2"
+    world.pull()
+
+    [winner] = [contact for contact in world.all(Contact) if contact.remote_id == "c2"]
+    assert world.only(Answer).customer_id == winner.customer_id
+
+
+@pytest.mark.parametrize("text", ["half \ud800 a character", "zero \x00 inside"])
+def test_one_record_that_cannot_be_kept_stops_no_other(world: World, text: str) -> None:
+    """The rest of the page comes in, and the next pull goes on from there."""
+    for n in range(3):
+        world.add(f"c{n}", f"p{n}@acme.example")
+    world.add("bad", "bad@acme.example", last_name=text)
+    world.pull()
+
+    names = {contact.remote_id for contact in world.all(Contact)}
+    assert names >= {"c0", "c1", "c2"}
+    assert "contacts" in {mark.records for mark in world.all(Watermark)}
 
 
 def test_a_page_that_fails_leaves_what_came_before(world: World) -> None:
