@@ -1,0 +1,115 @@
+"""What the benchmarks share: fresh processes, the best of some rounds, one way to tell."""
+
+import argparse
+import json
+import multiprocessing
+import resource
+import statistics
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+SPAWN: Final = multiprocessing.get_context("spawn")
+STATUS: Final = Path("/proc/self/status")
+START_TIMEOUT_S: Final = 60.0
+ROUNDS: Final = 3
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """How fast one side of a comparison was, in a second, and what it needed for that."""
+
+    rate: float
+    peak_mb: float | None = None
+    p99_ms: float | None = None
+
+
+def compared(n: int, ours: Sequence[Side], bound: Sequence[Side]) -> dict[str, Any]:
+    """Return the best round of ours beside the bound's best; memory is that of the worst."""
+    best = max(ours, key=lambda side: side.rate)
+    limit = max(side.rate for side in bound)
+    told: dict[str, Any] = {
+        "rate": round(best.rate, 1),
+        "bound": round(limit, 1),
+        "ratio_to_bound": round(best.rate / limit, 3),
+    }
+    if best.p99_ms is not None:
+        told["p99_ms"] = round(best.p99_ms, 1)
+    if best.peak_mb is not None:
+        told["peak_mb"] = round(max(side.peak_mb or 0.0 for side in ours), 1)
+    return told | {"n": n}
+
+
+def options(what: str, n: int) -> argparse.ArgumentParser:
+    """Return the options that every benchmark has."""
+    made = argparse.ArgumentParser(description=what)
+    made.add_argument("-n", type=int, default=n, help=f"how many (default {n})")
+    made.add_argument("--rounds", type=int, default=ROUNDS, help=f"best of (default {ROUNDS})")
+    made.add_argument("--json", action="store_true", help="print one JSON object")
+    return made
+
+
+def tell(what: str, told: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print what came out: one JSON object, or a line for each comparison."""
+    if as_json:
+        print(json.dumps({"bench": what, **told}))
+        return
+    for name, one in (told.get("crms") or {what: told}).items():
+        more = [f"p99 {one['p99_ms']} ms"] if "p99_ms" in one else []
+        more += [f"peak +{one['peak_mb']} MB"] if "peak_mb" in one else []
+        print(
+            f"{name:<12}{one['rate']:>10,.0f}/s  bound {one['bound']:>10,.0f}/s"
+            f"  ratio {one['ratio_to_bound']:.2f}  {'  '.join(more)}  (n = {one['n']:,})"
+        )
+
+
+def alone(function: Callable[..., T], *args: object) -> T:
+    """Return what a function gives in a fresh process of its own."""
+    with ProcessPoolExecutor(1, mp_context=SPAWN) as pool:
+        return pool.submit(function, *args).result()
+
+
+@contextmanager
+def beside(function: Callable[..., None], *args: object) -> Iterator[int]:
+    """Run a server beside us in a process of its own; give the port that it sends first."""
+    here, there = SPAWN.Pipe()
+    process = SPAWN.Process(target=function, args=(there, *args), daemon=True)
+    process.start()
+    try:
+        yield _port(here)
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _port(connection: Connection) -> int:
+    if not connection.poll(START_TIMEOUT_S):
+        message = "the server did not start"
+        raise TimeoutError(message)
+    port: int = connection.recv()
+    return port
+
+
+def peak_mb() -> float:
+    """Return the most memory that this process ever had at once."""
+    if STATUS.exists():  # what getrusage tells is the parent's, where that was larger
+        line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
+def percentile_ms(seconds: Sequence[float], share: int) -> float:
+    """Return the percentile of some times, in milliseconds."""
+    return statistics.quantiles(seconds, n=100, method="inclusive")[share - 1] * 1000
+
+
+def sides(told: Sequence[Side]) -> list[dict[str, Any]]:
+    """Return the rounds as plain data."""
+    return [asdict(side) for side in told]
