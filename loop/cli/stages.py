@@ -48,13 +48,14 @@ def _pulled(app: "App", name: str) -> "tuple[dict[str, Any], ConnectorError | No
     from loop import pull as stage  # noqa: PLC0415 - quick start-up
     from loop.cli.progress import progress  # noqa: PLC0415 - quick start-up
 
-    counts: Counter[str] = Counter(owners=0, accounts=0, contacts=0, triggers=0, gone=0)
+    counts: Counter[str] = Counter(owners=0, accounts=0, contacts=0, triggers=0, gone=0, bad=0)
     problem: ConnectorError | None = None
     with progress(f"pull {name}") as tick:
         try:
             for page in stage.customers(app, only=name):
                 counts[page.records] += page.count
                 counts["gone"] += page.gone
+                counts["bad"] += page.bad
                 tick(page.count)
         except ConnectorError as error:
             problem = error
@@ -63,8 +64,9 @@ def _pulled(app: "App", name: str) -> "tuple[dict[str, Any], ConnectorError | No
 
 def _draw_pulled(to: "Console", crms: dict[str, dict[str, Any]]) -> None:
     for name, counts in crms.items():
-        numbers = ", ".join(f"{counts[what]} {what}" for what in counts if what != "problem")
-        to.print(say.plain(f"{name}: {numbers}"))
+        numbers = ", ".join(f"{counts[w]} {w}" for w in counts if w not in {"problem", "bad"})
+        bad = f"; {counts['bad']} could not be kept, see the log" if counts["bad"] else ""
+        to.print(say.plain(f"{name}: {numbers}{bad}"))
 
 
 def choose(
