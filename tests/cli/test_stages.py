@@ -46,6 +46,7 @@ def test_customers_come_in(desk: Desk, crm: None) -> None:
         "contacts": 3,
         "triggers": 0,
         "gone": 0,
+        "bad": 0,
         "problem": "",
     }
     assert len(desk.dump()) > 3
