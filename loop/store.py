@@ -125,6 +125,12 @@ def upsert(
         _upsert(dialect, model, tuple(rows[0]), tuple(key), tuple(update)).run(session, rows)
 
 
+def add(session: Session, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the rows, none of which may be there."""
+    if rows:
+        _add(session.get_bind().dialect, model, tuple(rows[0])).run(session, rows)
+
+
 class Many:
     """A statement that is compiled once, and then run with many rows straight on the driver.
 
@@ -166,6 +172,11 @@ class Many:
         except TypeError:  # JSON is not hashable
             return [process(value) for value in values]
         return [made[value] for value in values]
+
+
+@lru_cache(maxsize=256)
+def _add(dialect: Dialect, model: type[SQLModel], names: Sequence[str]) -> Many:
+    return Many(dialect, insert_for(dialect, model), names)
 
 
 @lru_cache(maxsize=256)

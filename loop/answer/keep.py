@@ -5,18 +5,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import bindparam, func, insert, select, update
-from sqlmodel import Session, col
+from sqlalchemy import bindparam, func, update
+from sqlmodel import Session
 
 from loop import moves, states
+from loop.answer.known import Question, Said, questions, said
 from loop.answer.look import answerable, open_until
 from loop.answer.owes import After, owes
 from loop.answer.stop import says_stop
 from loop.app import App, hash_of
-from loop.models import Answer, Revision, Step, Survey, new_id
+from loop.models import Answer, Instant, Revision, Step, Survey, new_id
 from loop.outbox import owe, proven
 from loop.states import Group, Kind, Stage
-from loop.store import chunks, table, upsert
+from loop.store import add, chunks, table, upsert
 from loop.suppression import Why, suppress
 
 COMMENT_MAX: Final = 5000
@@ -60,14 +61,14 @@ class _Batch:
     """What is to be written."""
 
     now: datetime
-    answers: dict[str, Answer]
+    answers: dict[str, Said]
     """By survey; what is known, and what this batch makes of it."""
     changed: dict[str, dict[str, Any]] = field(default_factory=dict)
     revisions: list[dict[str, Any]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
     after: dict[str, After] = field(default_factory=dict)
     stopped: list[str] = field(default_factory=list)
-    left: list[Survey] = field(default_factory=list)
+    left: list[Question] = field(default_factory=list)
     """Surveys that were answered with a STOP and no score."""
     unproven: list[str] = field(default_factory=list)
     """Surveys whose mail nobody knew had arrived."""
@@ -75,13 +76,17 @@ class _Batch:
 
 def keep(app: App, session: Session, given: Sequence[Given]) -> list[Taken | Gone | Invalid]:
     """Keep the answers, in their order. The same answer twice is the same as once."""
-    surveys = _surveys(session, [hash_of(one.token) for one in given])
-    batch = _Batch(app.now(), _answers(session, [survey.id for survey in surveys.values()]))
-    results = [_take(app, batch, surveys.get(hash_of(one.token)), one) for one in given]
+    hashes = [hash_of(one.token) for one in given]
+    asked = questions(session, hashes)
+    batch = _Batch(app.now(), said(session, [survey.id for survey in asked.values()]))
+    results = [
+        _take(app, batch, asked.get(hashed), one) for hashed, one in zip(hashes, given, strict=True)
+    ]
     if batch.stopped:
         suppress(session, batch.stopped, Why.STOP, batch.now)
-    for survey in batch.left:
-        if survey.stage in states.OPEN:
+    for left in batch.left:
+        if left.stage in states.OPEN:
+            survey = session.get_one(Survey, left.id)
             moves.survey(session, survey, Stage.UNSUBSCRIBED, batch.now, Why.STOP)
     upsert(
         session,
@@ -90,60 +95,49 @@ def keep(app: App, session: Session, given: Sequence[Given]) -> list[Taken | Gon
         key=("survey_id",),
         update=("score", "comment", "way", "changed_at"),
     )
-    for model, rows in ((Revision, batch.revisions), (Step, batch.steps)):
-        if rows:
-            session.connection().execute(insert(table(model)), rows)
+    add(session, Revision, batch.revisions)
+    add(session, Step, batch.steps)
     _move(session, batch)
     owe(session, owes(app, session, list(batch.after.values())), batch.now)
     return results
 
 
-def _take(app: App, batch: _Batch, survey: Survey | None, given: Given) -> Taken | Gone | Invalid:
+def _take(app: App, batch: _Batch, survey: Question | None, given: Given) -> Taken | Gone | Invalid:
     if survey is None:
         return Gone()
     before = batch.answers.get(survey.id)
-    until = open_until(app, survey, before.answered_at if before else None)
+    until = open_until(app, survey.expires_at, before.answered_at if before else None)
     if not answerable(survey.stage, until, batch.now):
         return Gone()
-    comment = _clean(given.comment)
-    stopped = says_stop(comment)
+    comment, stopped = _clean(given.comment), says_stop(given.comment)
+    if len(comment) > COMMENT_MAX:
+        return Invalid("comment")
     if stopped:
         batch.stopped.append(survey.customer_id)
-    if wrong := _wrong(given.score, comment, stopped=stopped):
-        return Invalid(wrong)
-    if given.score is None:
-        batch.left.append(survey)
+    if given.score is None or not 0 <= given.score <= 10:  # noqa: PLR2004 - the scale
+        if not stopped:
+            return Invalid("score")
+        batch.left.append(survey)  # a lone STOP needs no score
         return Taken(survey_id=survey.id, group=None, stopped=True)
     if before is None or (before.score, before.comment) != (given.score, comment):
         _write(batch, survey, before, replace(given, comment=comment))
     return Taken(survey_id=survey.id, group=Group.of(given.score), stopped=stopped)
 
 
-def _wrong(score: int | None, comment: str, *, stopped: bool) -> Field | None:
-    """Say which part of an answer is wrong: no whole number from 0 to 10, or too many words.
-
-    A lone STOP needs no score.
-    """
-    if len(comment) > COMMENT_MAX:
-        return "comment"
-    if score is None:
-        return None if stopped else "score"
-    return None if 0 <= score <= 10 else "score"  # noqa: PLR2004 - the scale
-
-
-def _write(batch: _Batch, survey: Survey, before: Answer | None, given: Given) -> None:
+def _write(batch: _Batch, survey: Question, before: Said | None, given: Given) -> None:
     score, comment = given.score or 0, given.comment
+    answered_at = before.answered_at if before else batch.now
     row: dict[str, Any] = {
         "survey_id": survey.id,
         "customer_id": survey.customer_id,
         "score": score,
         "comment": comment,
         "way": given.way,
-        "answered_at": before.answered_at if before else batch.now,
+        "answered_at": answered_at,
         "changed_at": batch.now,
     }
     batch.changed[survey.id] = row
-    batch.answers[survey.id] = Answer(**row)
+    batch.answers[survey.id] = Said(score, comment, answered_at)
     revision = {"id": new_id(), "survey_id": survey.id, "score": score, "comment": comment}
     batch.revisions.append(revision | {"way": given.way, "at": batch.now})
     step = {"id": new_id(), "survey_id": survey.id, "was": survey.stage, "to": Stage.ANSWERED}
@@ -159,38 +153,21 @@ def _write(batch: _Batch, survey: Survey, before: Answer | None, given: Given) -
 
 
 def _move(session: Session, batch: _Batch) -> None:
-    if not batch.changed:
-        return
-    surveys = table(Survey)
-    session.connection().execute(
-        update(surveys)
-        .where(surveys.c.id == bindparam("moved"))
-        .values(stage=Stage.ANSWERED, asked_at=func.coalesce(surveys.c.asked_at, batch.now)),
-        [{"moved": survey_id} for survey_id in batch.changed],
-    )
+    for some in chunks(list(batch.changed)):
+        session.connection().execute(_ANSWERED, {"ids": some, "now": batch.now})
     keys = [f"{Kind.ASK}:{survey_id}" for survey_id in batch.unproven]
     proven(session, keys, batch.now)
 
 
-def _surveys(session: Session, hashes: Sequence[str]) -> dict[str, Survey]:
-    return {
-        survey.answer_hash: survey
-        for some in chunks(sorted(set(hashes)))
-        for survey in session.scalars(
-            select(Survey)
-            .where(col(Survey.answer_hash).in_(some))
-            .order_by(col(Survey.id))
-            .with_for_update()
-        )
-    }
-
-
-def _answers(session: Session, survey_ids: Sequence[str]) -> dict[str, Answer]:
-    return {
-        answer.survey_id: answer
-        for some in chunks(survey_ids)
-        for answer in session.scalars(select(Answer).where(col(Answer.survey_id).in_(some)))
-    }
+_SURVEYS: Final = table(Survey)
+_ANSWERED: Final = (
+    update(_SURVEYS)
+    .where(_SURVEYS.c.id.in_(bindparam("ids", expanding=True)))
+    .values(
+        stage=Stage.ANSWERED,
+        asked_at=func.coalesce(_SURVEYS.c.asked_at, bindparam("now", type_=Instant())),
+    )
+)
 
 
 def _clean(comment: str) -> str:

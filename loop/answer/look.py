@@ -28,16 +28,16 @@ def look(app: App, session: Session, token: str) -> Asked | None:
     if survey is None:
         return None
     answer = session.get(Answer, survey.id)
-    until = open_until(app, survey, answer.answered_at if answer else None)
+    until = open_until(app, survey.expires_at, answer.answered_at if answer else None)
     if not answerable(survey.stage, until, app.now()):
         return None
     return Asked(survey=survey, answer=answer, until=until)
 
 
-def open_until(app: App, survey: Survey, answered_at: datetime | None) -> datetime:
+def open_until(app: App, expires_at: datetime, answered_at: datetime | None) -> datetime:
     """Return when an answer can be given or changed for the last time."""
     if answered_at is None:
-        return survey.expires_at
+        return expires_at
     return answered_at + timedelta(days=app.config.ask.change_days)
 
 

@@ -1,6 +1,5 @@
 """What an answer owes the outside world, and the case or referral that it opens or withdraws."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,8 +8,9 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from loop import moves
+from loop.answer.known import Question, Record, records
 from loop.app import App, Purpose
-from loop.models import Case, Contact, Referral, Survey, new_id
+from loop.models import Case, Referral, new_id
 from loop.outbox import Owed
 from loop.states import CaseState, Group, Kind, ReferralState
 from loop.store import chunks, upsert
@@ -20,7 +20,7 @@ from loop.store import chunks, upsert
 class After:
     """A survey that was just answered."""
 
-    survey: Survey
+    survey: Question
     group: Group
     kinds: tuple[Kind, ...]
     first: bool
@@ -31,19 +31,19 @@ class After:
 
 def owes(app: App, session: Session, answered: Sequence[After]) -> list[Owed]:
     """Return all that these answers owe; open, withdraw or reopen their cases and referrals."""
-    contacts = _contacts(session, sorted({after.survey.customer_id for after in answered}))
+    contacts = records(session, [after.survey.customer_id for after in answered])
     corrected = [after for after in answered if not after.first]
     cases = _cases(session, [after.survey.id for after in corrected])
     _open_cases(app, session, answered, cases)
     _open_referrals(app, session, answered)
     effects: list[Owed] = []
     for after in answered:
-        effects += _write_back(app, after, contacts[after.survey.customer_id])
+        effects += _write_back(app, after, contacts.get(after.survey.customer_id, ()))
         effects += _follow_up(app, after, had_case=after.survey.id in cases)
     return list({effect.key: effect for effect in effects}.values())
 
 
-def _write_back(app: App, after: After, contacts: Sequence[Contact]) -> Iterator[Owed]:
+def _write_back(app: App, after: After, contacts: Sequence[Record]) -> Iterator[Owed]:
     now, survey = app.now(), after.survey
     for contact in contacts:
         if contact.crm not in app.crms:
@@ -151,7 +151,7 @@ def _again(session: Session, referral: Referral, group: Group, now: datetime) ->
         moves.referral(session, referral, ReferralState.OWED, now)
 
 
-def _referral(app: App, survey: Survey, now: datetime) -> dict[str, object]:
+def _referral(app: App, survey: Question, now: datetime) -> dict[str, object]:
     referral_id = new_id()
     return {
         "id": referral_id,
@@ -162,18 +162,6 @@ def _referral(app: App, survey: Survey, now: datetime) -> dict[str, object]:
         "created_at": now,
         "expires_at": now + timedelta(days=app.config.refer.open_days),
     }
-
-
-def _contacts(session: Session, customer_ids: Sequence[str]) -> dict[str, list[Contact]]:
-    found: dict[str, list[Contact]] = defaultdict(list)
-    for some in chunks(customer_ids):
-        for contact in session.scalars(
-            select(Contact)
-            .where(col(Contact.customer_id).in_(some), col(Contact.gone_at).is_(None))
-            .order_by(col(Contact.id))
-        ):
-            found[contact.customer_id].append(contact)
-    return found
 
 
 def _cases(session: Session, survey_ids: Sequence[str]) -> dict[str, Case]:

@@ -75,13 +75,17 @@ class Intake:
             _, future, loop = batch[0]
             loop.call_soon_threadsafe(_fail, future, error)
             return
+        told: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Result], Result]]] = {}
         for (_, future, loop), result in zip(batch, results, strict=True):
-            loop.call_soon_threadsafe(_tell, future, result)
+            told.setdefault(loop, []).append((future, result))
+        for loop, all_of_it in told.items():
+            loop.call_soon_threadsafe(_tell, all_of_it)
 
 
-def _tell(future: "asyncio.Future[Result]", result: Result) -> None:
-    if not future.done():
-        future.set_result(result)
+def _tell(told: "list[tuple[asyncio.Future[Result], Result]]") -> None:
+    for future, result in told:
+        if not future.done():
+            future.set_result(result)
 
 
 def _fail(future: "asyncio.Future[Result]", error: Exception) -> None:

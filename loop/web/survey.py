@@ -46,8 +46,9 @@ async def take(request: Request) -> Response:
         if asked is None:
             return gone(app)
         return _question(app, token, asked, score=score, comment=comment, error=result.field)
-    away = f"/l/{app.keys.token(Purpose.LEAVE, result.survey_id)}"
-    to = away if result.stopped else f"/a/{token}/thanks"
+    to = f"/a/{token}/thanks"
+    if result.stopped:
+        to = f"/l/{app.keys.token(Purpose.LEAVE, result.survey_id)}"
     return RedirectResponse(to, SEE_OTHER, headers=HEADERS)
 
 
