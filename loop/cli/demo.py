@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from loop.demo.worlds import World
 
 SEED_BITS: Final = 31
+AT_HOME: Final = "Everybody here is invented, and nothing leaves this machine. Look on meanwhile:"
 PAUSE_S: Final = 0.5
 INTERRUPTED: Final = 130
 
@@ -53,7 +54,8 @@ def demo(  # noqa: PLR0913 - each is a flag
     """
     from loop.demo import columns, files, plots  # noqa: PLC0415 - quick start-up
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where the shell has us ignore them
+        signal.signal(number, _interrupt)
     seed = secrets.randbits(SEED_BITS) if seed is None else seed
     given = files.Files(contacts, answers, columns.pairs(map_ or ()), encoding)
     try:
@@ -76,6 +78,7 @@ def _run(plot: "Plot", seed: int, *, keep: Path | None, once: bool, as_json: boo
             for line in (*plot.notes, *plot.enter(world)):
                 say.tell(line, "yellow")
             if not once:
+                say.tell(AT_HOME)
                 view.addresses(say.stderr(), tour.sites(world))
             play = Play(world, plot.script)
             with view.watching(world, say.stderr()) as shown:
@@ -89,6 +92,7 @@ def _run(plot: "Plot", seed: int, *, keep: Path | None, once: bool, as_json: boo
             if not once:
                 view.addresses(say.stderr(), tour.pages(world))
                 _serve(world)
+                say.tell(f"The demo is over; {f'{keep} is kept' if keep else 'nothing is left'}.")
 
 
 def _serve(world: "World") -> None:
@@ -101,7 +105,7 @@ def _serve(world: "World") -> None:
             deliver(world.app)
             time.sleep(PAUSE_S)
     except KeyboardInterrupt:
-        say.tell("The demo is over; nothing of it is left.")
+        say.tell("")
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -89,7 +89,8 @@ class Habits:
         said = _words(chance)
         later = None
         if chance.random() < CHANGED:
-            later = Words(str(chance.randrange(11)), chance.choice(words.SECOND_THOUGHTS))
+            score = chance.randrange(11)
+            later = Words(str(score), words.SECOND_THOUGHTS[Group.of(score)])
         if chance.random() < STOPPED:
             said, later = Words(said.score, chance.choice(words.STOP)), None
         return Habit(deed, said, later, scanned=chance.random() < SCANNED)

@@ -136,4 +136,4 @@ def _effects(session: Session) -> dict[str, int]:
 
 
 def _counted(session: Session, query: Select[*tuple[Any, ...]], by: Any) -> dict[Any, int]:  # noqa: ANN401 - a column
-    return dict(session.connection().execute(query.group_by(col(by))).tuples().all())
+    return {row[0]: row[1] for row in session.connection().execute(query.group_by(col(by)))}

@@ -44,7 +44,7 @@ class Lines:
 
     def show(self, step: Step) -> None:
         """Print the step."""
-        self._console.print(Text(f"{step.stage:<10} {step.words}"))
+        self._console.print(Text(f"{step.stage.replace('_', ' '):<11} {step.words}"))
 
 
 class Board:
@@ -63,16 +63,16 @@ class Board:
     def draw(self) -> RenderableType:
         """Return the board as it stands."""
         counts = progress(self._world)
-        table = Table(box=None, padding=(0, 1), pad_edge=False)
-        for heading in ("stage", "", "done", "", ""):
-            table.add_column(heading, justify="right" if heading == "done" else "left")
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
+        for justify in ("left", "left", "right", "left"):
+            table.add_column(justify=justify)
         for name, what in STAGES.items():
             done, total = counts.stages[name]
             bar = ProgressBar(total=max(total, 1), completed=done, width=BAR)
             number = f"{done}" if done == total else f"{done} of {total}"
             style = "bold" if name == self._now else ""
             words = Text(self._last.get(name, what), "dim", no_wrap=True, overflow="ellipsis")
-            table.add_row(Text(name, style), bar, number, "", words)
+            table.add_row(Text(name.replace("_", " "), style), bar, number, words)
         return Group(table, _figures(counts))
 
 
@@ -96,35 +96,39 @@ def _figures(counts: Progress) -> Text:
 
 def summary(to: Console, result: Mapping[str, Any]) -> None:
     """Draw the result of a demo."""
-    surveys, nps, mail = result["surveys"], result["nps"], result["mail"]
-    crms = result["crm"]
+    surveys, nps, crms = result["surveys"], result["nps"], result["crm"]
+    people, answered = result["customers"]["people"], surveys["answered"]
+    records = {name: n for name, n in result["customers"].items() if name != "people"}
+    ends = {name: surveys[name] for name in ("unsubscribed", "bounced", "refused")}
+    groups = {f"{name}s": number for name, number in result["answers"].items()}
     lines = {
-        "customers": _told(result["customers"]),
-        "asked": f"{surveys['asked']} of {result['customers']['people']} people",
-        "held": _told(result["held"]),
-        "answered": f"{surveys['answered']}: {_told(result['answers'])}",
+        "customers": f"{people} people ({_told(records)})",
+        "asked": f"{surveys['asked']} ({_told(ends)})",
+        "not asked": "\n".join(f"{n:>4} {why}" for why, n in result["held"].items()),
+        "answered": f"{answered} ({_told(groups)})",
         "refused": _told(result["answers_refused"]),
-        "NPS": f"{nps['score']} (95 % interval {nps['low']} to {nps['high']}, n = {nps['n']})",
-        "mail": _told(mail),
+        "NPS": f"{nps['score']:+} ({nps['low']:+} to {nps['high']:+} with 95 %, n = {nps['n']})",
+        "mail": _told(result["mail"]),
         "Salesforce": _told(crms["salesforce"]),
         "HubSpot": _told(crms["hubspot"]),
         "referrals": _told(result["referrals"]),
-        "effects": _told({k: n for k, n in result["effects"].items() if n or k == "due"}),
-        "closed": f"{surveys['closed']} of {surveys['answered']} answers are dealt with",
+        "effects": _told({name: n for name, n in result["effects"].items() if n or name == "due"}),
+        "closed": f"{surveys['closed']} of {answered} answers are dealt with",
+        "files": _told(result.get("input", {})),
     }
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
-    for name, words in lines.items():
-        if words:
-            table.add_row(Text(name, "bold"), Text(words))
-    to.print(table)
+    _list(to, {name: words for name, words in lines.items() if words}, "")
 
 
 def addresses(to: Console, named: Mapping[str, str]) -> None:
     """Draw the addresses of pages to look at."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
-    for name, url in named.items():
-        table.add_row(Text(name, "bold"), Text(url, "cyan", no_wrap=True, overflow="fold"))
-    to.print(table)
+    _list(to, named, "cyan")
+
+
+def _list(to: Console, lines: Mapping[str, str], style: str) -> None:
+    width = max(map(len, lines)) + 2
+    for name, words in lines.items():
+        hung = words.replace("\n", "\n" + " " * width)
+        to.print(Text.assemble((name.ljust(width), "bold"), (hung, style)))
 
 
 def _told(counts: Mapping[str, int]) -> str:

@@ -34,8 +34,8 @@ COMMENTS: Final = {
     ),
 }
 STOP: Final = ("STOP", "stop!", "Please stop", "unsubscribe me")
-SECOND_THOUGHTS: Final = (
-    "Somebody called me within the hour. Respect.",
-    "On second thought: it went wrong again today.",
-    "I had mixed you up with somebody else, sorry.",
-)
+SECOND_THOUGHTS: Final = {
+    Group.PROMOTER: "Somebody called me within the hour. Respect.",
+    Group.PASSIVE: "I had mixed you up with somebody else, sorry.",
+    Group.DETRACTOR: "On second thought: it went wrong again today.",
+}

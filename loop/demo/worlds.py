@@ -18,7 +18,7 @@ from connectors.sandbox.sendgrid import SendGridSandbox
 from connectors.sandbox.server import running
 from loop import resources
 from loop.app import App, build
-from loop.config import Config
+from loop.config import Config, Mendable
 from loop.demo.fill import Records
 from loop.demo.people import HUBSPOT, SALESFORCE, owner_email
 from loop.web import application
@@ -64,8 +64,8 @@ def folder(keep: Path | None) -> Iterator[Path]:
     keep.mkdir(parents=True, exist_ok=True)
     for left in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"):
         if (keep / left).exists():
-            message = "a database is there already: name another folder for --keep"
-            raise FileExistsError(17, message, str(keep / left))
+            message = f"--keep {keep}: a database is there already; name another folder"
+            raise Mendable(message)
     yield keep
 
 
