@@ -75,7 +75,8 @@ def _run(plot: "Plot", seed: int, *, keep: Path | None, once: bool, as_json: boo
             seed=seed, folder=folder, friendly=not once, per_account_max=plot.per_account_max
         )
         with worlds.running_world(setting) as world:
-            for line in (*plot.notes, *plot.enter(world)):
+            unusable = plot.enter(world)
+            for line in (*plot.notes, *unusable):
                 say.tell(line, "yellow")
             if not once:
                 say.tell(AT_HOME)
@@ -86,7 +87,7 @@ def _run(plot: "Plot", seed: int, *, keep: Path | None, once: bool, as_json: boo
                     shown.show(step)
             found = result(world, play.refused)
             if counts := plot.script.counts():
-                found["input"] = counts
+                found["input"] = counts | {"contacts_unusable": len(unusable)}
             say.out(found, as_json=as_json, view=lambda to: view.summary(to, found))
             say.tell(f"seed {seed}: --seed {seed} plays the same again", "dim")
             if not once:
