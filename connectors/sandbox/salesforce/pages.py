@@ -216,7 +216,7 @@ def _answers(state: State, sobject: str, record_id: str) -> Cell:
             look.when(row["NPS_Answered_At__c"]),
             _number(row["NPS_Score__c"]),
             look.group(row["NPS_Group__c"]),
-            look.text(row["NPS_Program__c"]),
+            look.chip(row["NPS_Program__c"]),
             look.text(row["NPS_Comment__c"]),
         ]
         for row in kept
