@@ -11,6 +11,7 @@ from loop import moves
 from loop.app import App
 from loop.models import Case, Effect, Survey
 from loop.states import UNSETTLED, CaseState, Stage
+from loop.store import at_hand
 
 LOOK_UP: Final = 200
 CLOSE: Final = 500
@@ -67,9 +68,13 @@ def _ended(state: TaskState) -> CaseState | None:
 def _close(app: App) -> int:
     """Close some surveys that owe nothing more and whose case, if any, is over."""
     with app.store.write() as session:
-        found = session.scalars(_closable()).all()
+        ids = [survey.id for survey in session.scalars(_closable().limit(CLOSE))]
+        held = at_hand(session, Survey, ids, lock=True)
+        # looked at again: an answer that came meanwhile owes something
+        found = session.scalars(_closable().where(col(Survey.id).in_(ids))).all()
         for survey in found:
             moves.survey(session, survey, Stage.CLOSED, app.now())
+        del held
     return len(found)
 
 
@@ -80,6 +85,4 @@ def _closable() -> Select[Survey]:
         select(Survey)
         .where(col(Survey.stage) == Stage.ANSWERED, ~owes, ~waits)
         .order_by(col(Survey.id))
-        .limit(CLOSE)
-        .with_for_update()
     )

@@ -30,7 +30,7 @@ def task(app: App, session: Session, effect: Effect) -> Task | Skip:
     if contact is None or contact.gone_at is not None:
         return Skip(EffectState.DROPPED, "the record is gone from the CRM")
     withdrawn = case.state is CaseState.WITHDRAWN
-    if withdrawn and not case.task_id and effect.tries == 0:
+    if withdrawn and not case.task_id and not effect.problem:  # else a lost call may have made it
         return Skip(EffectState.DROPPED, "the score was corrected before there was a task")
     return Task(
         key=f"npsloop-{survey.id}",

@@ -14,7 +14,7 @@ from loop.outbox import settle_unknown
 from loop.outbox.deliver import Handlers
 from loop.states import OPEN, SURVEY, EffectState, Stage
 from loop.store import at_hand, chunks, table, upsert
-from loop.suppression import Why, lift, suppress
+from loop.suppression import Why, lift, suppress, suppressed
 
 LAPSE: Final = 500
 OF_CONSEQUENCE: Final = frozenset(
@@ -28,10 +28,13 @@ OF_CONSEQUENCE: Final = frozenset(
 TEXTS: Final = {"first_name": "", "last_name": "", "email": "", "title": ""}
 
 
-def find(session: Session, token: str) -> Survey | None:
-    """Return the survey whose mail has this unsubscribe link; it never expires."""
+def find(session: Session, token: str, *, lock: bool = False) -> Survey | None:
+    """Return the survey whose mail has this unsubscribe link; it never expires.
+
+    With `lock` nobody else moves it until the transaction ends.
+    """
     query = select(Survey).where(col(Survey.leave_hash) == hash_of(token))
-    return session.scalars(query).first()
+    return session.scalars(query.with_for_update() if lock else query).first()
 
 
 def unsubscribe(app: App, session: Session, survey: Survey, why: Why = Why.UNSUBSCRIBED) -> None:
@@ -42,9 +45,15 @@ def unsubscribe(app: App, session: Session, survey: Survey, why: Why = Why.UNSUB
 
 
 def resubscribe(app: App, session: Session, survey: Survey) -> None:
-    """Take an unsubscribe back, at the person's own wish."""
+    """Take an unsubscribe back, at the person's own wish; a complaint stands."""
     lift(session, survey.customer_id)
-    if survey.stage is Stage.UNSUBSCRIBED and survey.asked_at is not None:
+    again = survey.stage is Stage.UNSUBSCRIBED and survey.asked_at is not None
+    if (
+        again
+        and app.now() < survey.expires_at
+        and not suppressed(session, survey.customer_id)
+        and not any(one.expires_at > app.now() for one in _open(session, survey.customer_id))
+    ):
         moves.survey(session, survey, Stage.ASKED, app.now(), "undone")
 
 
@@ -52,7 +61,8 @@ def _open(session: Session, customer_id: str) -> Sequence[Survey]:
     query = select(Survey).where(
         col(Survey.customer_id) == customer_id, col(Survey.stage).in_(OPEN)
     )
-    return session.scalars(query.with_for_update()).all()
+    query = query.order_by(col(Survey.id)).with_for_update()
+    return session.scalars(query.execution_options(populate_existing=True)).all()
 
 
 def take_events(app: App, events: Sequence[MailEvent], handlers: Handlers) -> int:
@@ -87,7 +97,7 @@ def _row(event: MailEvent) -> dict[str, object]:
         "effect_key": event.mail_key,
         "kind": event.kind,
         "permanent": event.permanent,
-        "reason": event.reason,
+        "reason": event.reason.replace("\x00", "\ufffd"),  # no database keeps it
         "at": event.at,
     }
 
@@ -96,7 +106,9 @@ def _take(app: App, session: Session, event: MailEvent, effect: Effect, handlers
     if effect.state is EffectState.UNKNOWN:
         settle_unknown(app, session, event.mail_key, EffectState.DONE, handlers)
     if event.kind in OF_CONSEQUENCE:
-        survey = session.get_one(Survey, effect.survey_id, with_for_update=True)
+        survey = session.get_one(
+            Survey, effect.survey_id, with_for_update=True, populate_existing=True
+        )
         _mind(app, session, survey, event)
 
 

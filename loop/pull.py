@@ -5,7 +5,8 @@ killed goes on where it stopped, and pulling the same page twice changes nothing
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -16,6 +17,7 @@ from sqlalchemy.exc import DataError
 from sqlmodel import Session, col
 
 from connectors import ports
+from loop import identity
 from loop.app import App
 from loop.models import (
     Account,
@@ -28,6 +30,8 @@ from loop.models import (
     Watermark,
     new_id,
 )
+from loop.outbox import Owed, owe
+from loop.states import Kind
 from loop.store import chunks, table, upsert
 
 CONTACT_FIELDS: Final = (
@@ -43,8 +47,6 @@ CONTACT_FIELDS: Final = (
     "bounced",
     "gone_at",
 )
-
-
 UNKEEPABLE: Final = (DataError, ValueError)
 """What a database says to a text with NUL or half a character in it."""
 
@@ -173,13 +175,21 @@ def _keep_contacts(app: App, session: Session, crm: str, page: ports.Page[ports.
     rows = [_row(crm, contact, known, people) for contact in page.records]
     upsert(session, Customer, _customers(app, list(people.values())))
     _same_person(session, rows, {person.id: person.address for person in people.values()})
-    for row in rows:
-        if row["id"] in known and row["customer_id"] != known[row["id"]][1]:
-            _moved(session, row, known[row["id"]][1])
+    fresh = {person.id for person in people.values()}
+    _renamed(app, session, rows, known, fresh)
     upsert(session, Contact, rows, update=("customer_id", *CONTACT_FIELDS))
+    joined = {row["customer_id"] for row in rows if row["id"] not in known} - fresh
+    for row in rows:
+        was_id = known[row["id"]][1] if row["id"] in known else row["customer_id"]
+        if was_id != row["customer_id"]:
+            if row["customer_id"] in fresh:
+                identity.follow(session, was_id, row["customer_id"], app)
+            identity.hand_over(app, session, row["id"], row["id"], row["customer_id"])
+            joined |= {was_id, row["customer_id"]}
     _mark_gone(app, session, Contact, crm, [*page.gone, *page.merged])
     for loser, winner in page.merged.items():
-        _merge(session, f"{crm}:{loser}", f"{crm}:{winner}")
+        joined |= _merge(app, session, f"{crm}:{loser}", f"{crm}:{winner}")
+    _owe_scores(app, session, sorted(joined))
 
 
 class _Person(NamedTuple):
@@ -209,8 +219,8 @@ def _row(
     """Return the contact's row; a person we may not know yet goes into `people`, by address."""
     row_id, address = f"{crm}:{contact.id}", normal(contact.email)
     before = known.get(row_id)
-    if before is not None and normal(before[0]) == address:
-        customer_id = before[1]
+    if before is not None and address in {"", normal(before[0])}:
+        customer_id = before[1]  # a record that loses its address is still the same person's
     else:
         person = people.get(address or row_id)
         if person is None:
@@ -262,25 +272,25 @@ def _same_person(session: Session, rows: Sequence[dict[str, Any]], made: Mapping
             row["customer_id"] = found[address]
 
 
-def _moved(session: Session, row: dict[str, Any], before_id: str) -> None:
+def _renamed(
+    app: App,
+    session: Session,
+    rows: Sequence[dict[str, Any]],
+    known: Mapping[str, tuple[str, str]],
+    fresh: Collection[str],
+) -> None:
     """Let somebody whose address changed stay the same person, where nobody else is meant.
 
-    That is: their person has no other contact, and nobody was known under the new address.
+    That is: their person has no other record, and nobody else has or had the new address.
     """
-    before, after = session.get(Customer, before_id), session.get(Customer, row["customer_id"])
-    if before is None or after is None or after.email is None:
-        return
-    others = select(col(Contact.id)).where(
-        col(Contact.customer_id).in_((before.id, after.id)), col(Contact.id) != row["id"]
-    )
-    if session.connection().execute(others).first() is not None:
-        return
-    email, address_hash = after.email, after.address_hash
-    session.delete(after)
-    session.flush()
-    before.email, before.address_hash = email, address_hash
-    session.flush()
-    row["customer_id"] = before.id
+    records = Counter(row["customer_id"] for row in rows)
+    for row in rows:
+        now_id, was_id = row["customer_id"], known.get(row["id"], ("", ""))[1]
+        only = records[now_id] == 1 and not records[was_id]
+        if was_id and now_id in fresh and only and identity.alone(session, was_id, row["id"]):
+            identity.rename(app, session, was_id, now_id)
+            row["customer_id"] = was_id
+            records[was_id] += 1
 
 
 def _mark_gone(
@@ -294,25 +304,40 @@ def _mark_gone(
         )
 
 
-def _merge(session: Session, loser_id: str, winner_id: str) -> None:
-    """Hand the loser's surveys, answers and triggers to the winner, and to the winner's person."""
+def _merge(app: App, session: Session, loser_id: str, winner_id: str) -> set[str]:
+    """Hand over what came through the loser; return whose people they were."""
     loser, winner = session.get(Contact, loser_id), session.get(Contact, winner_id)
     if loser is None or winner is None:
-        return
-    connection = session.connection()
-    surveys, answers, triggers = table(Survey), table(Answer), table(Trigger)
-    hers = select(surveys.c.id).where(surveys.c.contact_id == loser.id)
-    connection.execute(
-        update(answers).where(answers.c.survey_id.in_(hers)).values(customer_id=winner.customer_id)
-    )
-    connection.execute(
-        update(surveys)
-        .where(surveys.c.contact_id == loser.id)
-        .values(contact_id=winner.id, customer_id=winner.customer_id)
-    )
-    connection.execute(
-        update(triggers).where(triggers.c.contact_id == loser.id).values(contact_id=winner.id)
-    )
+        return set()
+    identity.follow(session, loser.customer_id, winner.customer_id, app)
+    identity.hand_over(app, session, loser.id, winner.id, winner.customer_id)
+    return {loser.customer_id, winner.customer_id}
+
+
+def _owe_scores(app: App, session: Session, customer_ids: Sequence[str]) -> None:
+    """Owe the score to the records of people who have answered and whose records changed hands."""
+    now = app.now()
+    for some in chunks(customer_ids):
+        answered = select(col(Answer.customer_id)).where(col(Answer.customer_id).in_(some))
+        contacts = session.scalars(
+            select(Contact).where(
+                col(Contact.customer_id).in_(answered),
+                col(Contact.gone_at).is_(None),
+                col(Contact.crm).in_(tuple(app.crms)),
+            )
+        )
+        owed = [
+            Owed(
+                kind=Kind.SCORE,
+                about=contact.id,
+                due_at=now,
+                crm=contact.crm,
+                contact_id=contact.id,
+                account_id=contact.account_id,
+            )
+            for contact in contacts
+        ]
+        owe(session, owed, now)
 
 
 def _keep_triggers(session: Session, crm: str, page: ports.Page[ports.Trigger]) -> None:

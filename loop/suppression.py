@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlmodel import Session, col
 
 from loop.models import Customer, Suppression
@@ -12,16 +13,18 @@ from loop.store import chunks, table, upsert
 
 
 class Why(StrEnum):
-    """Why an address is on the list."""
+    """Why an address is on the list; a later word outranks an earlier one, in any order."""
 
+    BOUNCED = "bounced"
     UNSUBSCRIBED = "unsubscribed"
     STOP = "said stop"
-    BOUNCED = "bounced"
     COMPLAINED = "complained"
     FORGOTTEN = "forgotten"
 
 
-OWN_WISH = (Why.UNSUBSCRIBED, Why.STOP)
+RANK: Final = tuple(Why)
+OWN_WISH: Final = (Why.UNSUBSCRIBED, Why.STOP)
+"""What people may take back."""
 
 
 def suppress(session: Session, customer_ids: Sequence[str], why: Why, at: datetime) -> None:
@@ -32,8 +35,25 @@ def suppress(session: Session, customer_ids: Sequence[str], why: Why, at: dateti
                 col(Customer.id).in_(some), col(Customer.address_hash) != ""
             )
         )
-        rows = [{"address_hash": found, "reason": why, "at": at} for found in hashes.scalars()]
-        upsert(session, Suppression, rows, key=("address_hash",))
+        _list(session, hashes.scalars().all(), why, at)
+
+
+def carry(session: Session, was: str, now: str, at: datetime) -> None:
+    """Let somebody's wish go along to their new address (hashes); a bounce stays behind."""
+    listed = session.get(Suppression, was) if was else None
+    if listed is not None and listed.reason != Why.BOUNCED and now:
+        _list(session, [now], Why(listed.reason), at)
+
+
+def _list(session: Session, hashes: Sequence[str], why: Why, at: datetime) -> None:
+    rows = [{"address_hash": found, "reason": why, "at": at} for found in hashes]
+    upsert(session, Suppression, rows, key=("address_hash",))
+    listed = table(Suppression)
+    session.connection().execute(
+        update(listed)
+        .where(listed.c.address_hash.in_(hashes), listed.c.reason.in_(RANK[: RANK.index(why)]))
+        .values(reason=why, at=at)
+    )
 
 
 def lift(session: Session, customer_id: str) -> None:

@@ -27,7 +27,7 @@ def score(_app: App, session: Session, effect: Effect) -> Score | Skip:
     answers = session.scalars(
         select(Answer)
         .where(col(Answer.customer_id) == contact.customer_id)
-        .order_by(col(Answer.answered_at).desc())
+        .order_by(col(Answer.answered_at).desc(), col(Answer.survey_id).desc())
     ).all()
     if not answers:
         return Skip(EffectState.DROPPED, "the answer is gone")

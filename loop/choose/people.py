@@ -1,7 +1,7 @@
 """Fetches what a choice goes by: people with their records, clocks, events and room."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import groupby
@@ -61,9 +61,11 @@ def candidates(app: App, rules: Rules) -> Iterator[Candidate]:
             yield from (_clocked(person, clocks) for person in everybody)
             return
         waiting = _triggers(session, rules)
+        through = {contact for contact, _ in waiting.values()}
         for some in chunks(sorted(waiting)):
-            for person in _rows(app, session, some):
-                yield _clocked(_set_off(person, waiting[person.customer_id]), clocks)
+            for person in _rows(app, session, some, through):
+                trigger = waiting[person.customer_id][1]
+                yield _clocked(replace(person, trigger_id=trigger), clocks)
 
 
 def _clocks(session: Session, program: str, now: datetime) -> Clocks:
@@ -109,19 +111,28 @@ def _triggers(session: Session, rules: Rules) -> dict[str, tuple[str, str]]:
     return {customer: (contact, trigger) for customer, contact, trigger in found}
 
 
-def _set_off(person: Candidate, event: tuple[str, str]) -> Candidate:
-    return replace(person, contact_id=event[0], trigger_id=event[1])
+def _rows(
+    app: App, session: Session, only: Sequence[str] | None, through: Collection[str] = ()
+) -> Iterator[Candidate]:
+    """Return people with a live record, each through one that has an address.
 
-
-def _rows(app: App, session: Session, only: Sequence[str] | None) -> Iterator[Candidate]:
-    """Return people with a live record, each through the record in the first CRM."""
+    That is the record that is named (`through`), or the one in the first CRM.
+    """
     first = {name: place for place, name in enumerate(app.crms)}
     query = _contacts().where(col(Contact.gone_at).is_(None), col(Customer.forgotten_at).is_(None))
     if only is not None:
         query = query.where(col(Contact.customer_id).in_(only))
     found = session.connection().execution_options(yield_per=FETCH).execute(query)
     for customer_id, records in groupby(found, key=lambda row: row.customer_id):
-        mine = sorted(records, key=lambda row: (first.get(row.crm, len(first)), row.id))
+        mine = sorted(
+            records,
+            key=lambda row: (
+                not row.email.strip(),
+                row.id not in through,
+                first.get(row.crm, len(first)),
+                row.id,
+            ),
+        )
         best = mine[0]
         yield Candidate(
             customer_id=customer_id,

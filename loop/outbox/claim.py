@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, literal_column, select, update
+from sqlalchemy import Select, and_, exists, literal_column, select
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from loop.app import App
-from loop.models import Customer, Effect, Suppression, Survey
+from loop.models import Contact, Customer, Effect, Suppression, Survey
 from loop.states import MAIL_KINDS, OPEN, EffectState, Kind, Stage
-from loop.store import table
 
 LEASE: Final = timedelta(minutes=10)
 """Longer than any call may take: the transport's time-outs are far below it."""
@@ -19,8 +19,7 @@ LEASE: Final = timedelta(minutes=10)
 def claim(app: App, lane: str, size: int, only: Kind | None = None) -> Sequence[Effect]:
     """Claim up to `size` effects that are due; none are returned only where none is due.
 
-    A mail to somebody who has left, or whose survey is over, is settled here and not claimed:
-    nothing can come between this look and the claim.
+    A mail to somebody who has left, or whose survey is over, is settled here and not claimed.
     """
     while found := _claim(app, lane, size, only):
         if claimed := [effect for effect in found if effect.state is EffectState.CLAIMED]:
@@ -62,6 +61,12 @@ def _stopped(app: App, session: Session, found: Sequence[Effect]) -> dict[str, E
     mails = [effect.id for effect in found if effect.kind in MAIL_KINDS]
     if not mails:
         return {}
+    other = aliased(Contact)
+    opted_out = exists().where(
+        col(other.customer_id) == col(Survey.customer_id),
+        col(other.opted_out),
+        col(other.gone_at).is_(None),
+    )
     rows = session.connection().execute(
         select(
             col(Effect.id),
@@ -70,8 +75,11 @@ def _stopped(app: App, session: Session, found: Sequence[Effect]) -> dict[str, E
             col(Survey.expires_at),
             col(Suppression.address_hash),
             col(Customer.forgotten_at),
+            col(Contact.gone_at),
+            opted_out,
         )
         .join(Survey, col(Survey.id) == col(Effect.survey_id))
+        .outerjoin(Contact, col(Contact.id) == col(Survey.contact_id))
         .join(Customer, col(Customer.id) == col(Survey.customer_id))
         .outerjoin(
             Suppression,
@@ -83,19 +91,10 @@ def _stopped(app: App, session: Session, found: Sequence[Effect]) -> dict[str, E
         .where(col(Effect.id).in_(mails))
     )
     stopped: dict[str, EffectState] = {}
-    for effect_id, kind, stage, expires_at, suppressed, forgotten_at in rows:
-        if suppressed is not None or forgotten_at is not None:
+    for effect_id, kind, stage, expires_at, *gone, opted in rows:
+        if opted or any(reason is not None for reason in gone):
             stopped[effect_id] = EffectState.SUPPRESSED
         elif kind == Kind.ASK and (stage not in OPEN or expires_at <= app.now()):
             left = stage in {Stage.UNSUBSCRIBED, Stage.BOUNCED, Stage.FORGOTTEN}
             stopped[effect_id] = EffectState.SUPPRESSED if left else EffectState.EXPIRED
     return stopped
-
-
-def drop_survey(session: Session, survey_id: str) -> None:
-    """Drop what a survey still owes and nobody has claimed."""
-    session.connection().execute(
-        update(table(Effect))
-        .where(table(Effect).c.survey_id == survey_id, table(Effect).c.state == EffectState.DUE)
-        .values(state=EffectState.DROPPED)
-    )

@@ -63,7 +63,7 @@ def _owing(dialect: Dialect, names: Sequence[str]) -> Many:
         "version": effects.c.version + 1,
         "due_at": statement.excluded.due_at,
         "tries": 0,
-        "problem": case((stays, effects.c.problem), else_=""),
+        "problem": case((stays | (was == EffectState.DUE), effects.c.problem), else_=""),
     }
     return Many(dialect, statement.on_conflict_do_update(index_elements=["key"], set_=again), names)
 

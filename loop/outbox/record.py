@@ -55,11 +55,12 @@ def record(app: App, results: Sequence[Result], handlers: Handlers) -> None:
     """
     try:
         with app.store.write() as session:
+            # surveys before effects, as an answer does: so nobody waits for one who waits
+            surveys = at_hand(session, Survey, (one.effect.survey_id for one in results), lock=True)
             effects = at_hand(session, Effect, (one.effect.id for one in results), lock=True)
-            surveys = at_hand(session, Survey, (one.survey_id for one in effects), lock=True)
             for result in results:
                 _record_one(app, session, result, handlers)
-            del surveys
+            del surveys, effects
     except Exception:
         if len(results) == 1:
             log.exception("effect %s met a bug of ours", results[0].effect.id)
@@ -138,9 +139,12 @@ def _postpone(effect: Effect, problem: str, wait: timedelta, now: datetime) -> N
 
 
 def _due_again(app: App, effect: Effect) -> None:
-    """Let what changed during the call be owed once more; a mail went out and stays so."""
-    if effect.kind not in MAIL_KINDS and effect.state is EffectState.DONE:
-        effect.state, effect.due_at = EffectState.DUE, app.now()
+    """Let what changed during the call be owed once more, save a mail that may have gone out."""
+    gone_out = effect.state in {EffectState.DONE, EffectState.UNKNOWN}
+    if effect.state is EffectState.DUE or (effect.kind in MAIL_KINDS and gone_out):
+        return
+    check("effect", EFFECT, effect.state, EffectState.DUE)
+    effect.state, effect.due_at, effect.tries = EffectState.DUE, app.now(), 0
 
 
 def _end(effect: Effect, state: EffectState, problem: str, now: datetime) -> None:
@@ -155,7 +159,8 @@ def reap(app: App, *, all_claims: bool = False) -> int:
     `all_claims` is for the start of the only process: whatever is claimed then, nobody holds.
     """
     with app.store.write() as session:
-        query = select(Effect).where(col(Effect.state) == EffectState.CLAIMED).with_for_update()
+        query = select(Effect).where(col(Effect.state) == EffectState.CLAIMED)
+        query = query.order_by(col(Effect.id)).with_for_update()
         if not all_claims:
             query = query.where(col(Effect.lease_until) < app.now())
         found = session.scalars(query).all()
@@ -187,10 +192,13 @@ def settle_unknown(
 
     `DONE`: it was accepted. `DUE`: it was not, send it. `DROPPED`: let it be.
     """
-    query = select(Effect).where(col(Effect.key) == key).with_for_update()
-    query = query.execution_options(populate_existing=True)
+    query = select(Effect).where(col(Effect.key) == key)
     effect = session.scalars(query).first()
-    if effect is None or effect.state is not EffectState.UNKNOWN:
+    if effect is None:
+        return False
+    for model, row_id in ((Survey, effect.survey_id), (Effect, effect.id)):
+        session.get_one(model, row_id, with_for_update=True, populate_existing=True)
+    if effect.state is not EffectState.UNKNOWN:
         return False
     if state is EffectState.DUE:
         _postpone(effect, "", timedelta(), app.now())

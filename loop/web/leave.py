@@ -36,16 +36,17 @@ async def take(request: Request) -> Response:
 def _take(app: App, token: str, form: dict[str, str]) -> Response:
     undo = form.get("do") == "undo"
     with app.store.write() as session:
-        survey = leave.find(session, token)
+        survey = leave.find(session, token, lock=True)
         if survey is None:
             return gone(app)
         if undo:
             leave.resubscribe(app, session, survey)
         else:
             leave.unsubscribe(app, session, survey)
+        left = suppressed(session, survey.customer_id)
     if ONE_CLICK in form:  # RFC 8058: a machine posts for a person and reads no page
         return PlainTextResponse("unsubscribed")
-    return _page(app, token, left=not undo)
+    return _page(app, token, left=left)
 
 
 def _page(app: App, token: str, *, left: bool) -> Response:
