@@ -61,6 +61,7 @@ def folder(keep: Path | None) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="npsloop-demo-") as made:
             yield Path(made)
         return
+    keep = keep.resolve()
     keep.mkdir(parents=True, exist_ok=True)
     for left in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"):
         if (keep / left).exists():
