@@ -296,7 +296,12 @@ def _words(value: str) -> str:
 
 
 def _signed(number: str) -> str:
-    return number if number.startswith("-") or not number.strip("0.") else f"+{number}"
+    """Return an NPS as people write it: +17, 0, -33."""
+    try:
+        rounded = round(float(number))
+    except ValueError:
+        return number
+    return f"{rounded:+d}" if rounded else "0"
 
 
 def _number(number: str, sign: str = "") -> Cell:

@@ -1,7 +1,7 @@
 """The org's records as simple pages for people to look at. They change nothing."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -89,18 +89,7 @@ def accounts(state: State, _request: Request) -> Response:
 
 def tasks(state: State, _request: Request) -> Response:
     """List the tasks, the open ones first."""
-    rows = [
-        [
-            _link(state, row["Id"]),
-            look.chip(row["Status"], "done" if row["IsClosed"] else "open"),
-            look.priority(row["Priority"] or ""),
-            look.day(row["ActivityDate"]),
-            _link(state, row["WhoId"]),
-            _link(state, row["OwnerId"]),
-        ]
-        for row in sorted(state.all("Task"), key=lambda row: (row["IsClosed"], row["Id"]))
-    ]
-    return SITE.page("Tasks", look.table(TASK_COLUMNS, rows[:ROWS_MAX]))
+    return SITE.page("Tasks", _task_table(state, state.all("Task")))
 
 
 def leads(state: State, _request: Request) -> Response:
@@ -182,6 +171,26 @@ def _lead(state: State, row: Record) -> Cell:
     words = look.linked(row["Description"] or "")
     body = look.row([_fact(state, row, name) for name in names if name in row])
     return body + (f'<p class="card text">{words}</p>' if words else "")
+
+
+def _user(state: State, row: Record) -> Cell:
+    work = [one for one in state.all("Task") if one["OwnerId"] == row["Id"]]
+    return "<h2>Tasks</h2>" + _task_table(state, work)
+
+
+def _task_table(state: State, work: Sequence[Record]) -> Cell:
+    rows = [
+        [
+            _link(state, row["Id"]),
+            look.chip(row["Status"], "done" if row["IsClosed"] else "open"),
+            look.priority(row["Priority"] or ""),
+            look.day(row["ActivityDate"]),
+            _link(state, row["WhoId"]),
+            _link(state, row["OwnerId"]),
+        ]
+        for row in sorted(work, key=lambda row: (row["IsClosed"], row["Id"]))[:ROWS_MAX]
+    ]
+    return look.table(TASK_COLUMNS, rows)
 
 
 def _task(state: State, row: Record, name: Cell = "What is to be done") -> Cell:
@@ -266,6 +275,16 @@ def _label(name: str) -> str:
         return name.removesuffix("__c").replace("_", " ").strip()
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return spaced.removesuffix(" Id") if spaced != "Id" else "ID"
+
+
+SHOWN: Final[Mapping[str, Callable[[State, Record], Cell]]] = {
+    "Account": _account,
+    "Contact": _contact,
+    "Lead": _lead,
+    "Task": _task,
+    "User": _user,
+}
+"""What is special about a record, by its object."""
 
 
 def _page(
