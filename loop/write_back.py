@@ -81,7 +81,7 @@ def roll_up(_app: App, session: Session, effect: Effect) -> AccountScore | Skip:
         return Skip(EffectState.DROPPED, "the answers are gone")
     return AccountScore(
         account_id=account.remote_id,
-        nps=figures.nps(answer.score for answer in answers).score,
+        nps=round(figures.nps(answer.score for answer in answers).score, 1),
         answers=len(answers),
         answered_at=max(answer.changed_at for answer in answers),
     )
