@@ -8,12 +8,17 @@ ended. Nobody is thanked before the commit.
 import asyncio
 import queue
 import threading
+import time
 from typing import Final
 
 from loop.answer import Given, Gone, Invalid, Taken, keep
 from loop.app import App
 
 BATCH_MAX: Final = 200
+QUIET_S: Final = 0.001
+"""As long as answers come in faster than this, the writer waits for more of them,"""
+GATHER_S: Final = 0.02
+"""and for this long at most."""
 Result = Taken | Gone | Invalid
 Waiting = tuple[Given, "asyncio.Future[Result]", asyncio.AbstractEventLoop]
 
@@ -52,12 +57,13 @@ class Intake:
     def _gather(self) -> tuple[list[Waiting], bool]:
         batch: list[Waiting] = []
         found = self._waiting.get()
+        until = time.monotonic() + GATHER_S
         while found is not None:
             batch.append(found)
-            if len(batch) == BATCH_MAX:
+            if len(batch) == BATCH_MAX or time.monotonic() > until:
                 return batch, True
             try:
-                found = self._waiting.get_nowait()
+                found = self._waiting.get(timeout=QUIET_S)
             except queue.Empty:
                 return batch, True
         return batch, False
