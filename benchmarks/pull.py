@@ -38,7 +38,8 @@ COLUMNS: Final = (
 )
 TABLE: Final = f"CREATE TABLE contact ({COLUMNS.replace('id,', 'id TEXT PRIMARY KEY,', 1)})"
 UPSERT: Final = (
-    f"INSERT INTO contact ({COLUMNS}) VALUES ({', '.join('?' * 10)}) ON CONFLICT (id) DO UPDATE SET "
+    f"INSERT INTO contact ({COLUMNS}) VALUES ({', '.join('?' * 10)})"
+    " ON CONFLICT (id) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in COLUMNS.split(", ")[1:])
 )
 HUBSPOT: Final = itemgetter(
