@@ -7,8 +7,8 @@ from loop.demo.acts import asks
 from loop.demo.browser import links
 from loop.demo.people import HUBSPOT, SALESFORCE
 from loop.demo.worlds import World
-from loop.models import Case, Contact, Survey
-from loop.states import Stage
+from loop.models import Answer, Case, Contact, Survey
+from loop.states import CaseState, Stage
 
 LIKELY: int = 10
 
@@ -34,11 +34,11 @@ def _survey(world: World) -> dict[str, str]:
             select(Contact)
             .join(Survey, col(Survey.contact_id) == col(Contact.id))
             .where(col(Survey.stage) == Stage.ASKED)
-            .order_by(col(Contact.id))
+            .order_by(col(Contact.owner_id) == "", col(Contact.id))
         ).all()
-    waiting = {contact.email.strip(): contact for contact in found}
-    for mail in world.mail.state.inbox:
-        if asks(mail) and (contact := waiting.get(mail.to)) is not None:
+    mails = {mail.to: mail for mail in world.mail.state.inbox if asks(mail)}
+    for contact in sorted(found, key=_hard_to_read):
+        if (mail := mails.get(contact.email.strip())) is not None:
             return {
                 "a survey to answer": links(mail.html)[LIKELY],
                 "its mail": f"{world.sites['mail']}/mail/{mail.number}",
@@ -48,16 +48,25 @@ def _survey(world: World) -> dict[str, str]:
 
 
 def _cases(world: World) -> dict[str, str]:
-    """Return the record of a detractor in each CRM."""
+    """Return the record of a detractor in each CRM: one who wrote, whose task is still open."""
     with world.app.store.read() as session:
         found = session.scalars(
             select(Contact)
             .join(Survey, col(Survey.contact_id) == col(Contact.id))
             .join(Case, col(Case.survey_id) == col(Survey.id))
+            .join(Answer, col(Answer.survey_id) == col(Survey.id))
             .where(col(Case.task_id) != "")
-            .order_by(col(Contact.id).desc())
+            .order_by(col(Case.state) != CaseState.OPEN, col(Answer.comment) == "", col(Contact.id))
         ).all()
-    return {f"a detractor in {one.crm}": _record(world, one) for one in found}
+    best: dict[str, Contact] = {}
+    for one in sorted(found, key=_hard_to_read):
+        best.setdefault(one.crm, one)
+    return {f"a detractor in {crm}": _record(world, best[crm]) for crm in sorted(best)}
+
+
+def _hard_to_read(contact: Contact) -> bool:
+    """Tell whether a name may show as empty boxes, where there are few fonts."""
+    return not contact.name.isascii() or "<" in contact.name
 
 
 def _record(world: World, contact: Contact) -> str:

@@ -107,6 +107,14 @@ def running_world(setting: Setting) -> Iterator[World]:
         )
 
 
+COMPANY: Final = {
+    "name": "Acorn Software",
+    "product": "Acorn Desk",
+    "postal_address": "Acorn Software, 1 Example Street, Example Town",
+}
+"""Who asks, in the demo: a company that does not exist."""
+
+
 def config(setting: Setting, sites: Mapping[str, str], mail: SendGridSandbox) -> dict[str, Any]:
     """Return the configuration: the example's, at demo speed and with the sandbox's addresses."""
     example = yaml.safe_load(resources.example().read_text("utf-8")) or {}
@@ -121,6 +129,7 @@ def config(setting: Setting, sites: Mapping[str, str], mail: SendGridSandbox) ->
             "api_key": mail.api_key,
             "webhook_public_key": [mail.public_key],
         },
+        "company": COMPANY,
         "programs": {
             "relationship": {"kind": "relationship", "every_days": EVERY_DAYS},
             "support": {"kind": "touchpoint", "event": "case_closed", "delay_hours": 0},
