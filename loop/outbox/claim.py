@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, exists, literal_column, select
+from sqlalchemy import Exists, Select, and_, exists, literal_column, select
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
@@ -61,12 +61,6 @@ def _stopped(app: App, session: Session, found: Sequence[Effect]) -> dict[str, E
     mails = [effect.id for effect in found if effect.kind in MAIL_KINDS]
     if not mails:
         return {}
-    other = aliased(Contact)
-    opted_out = exists().where(
-        col(other.customer_id) == col(Survey.customer_id),
-        col(other.opted_out),
-        col(other.gone_at).is_(None),
-    )
     rows = session.connection().execute(
         select(
             col(Effect.id),
@@ -76,7 +70,7 @@ def _stopped(app: App, session: Session, found: Sequence[Effect]) -> dict[str, E
             col(Suppression.address_hash),
             col(Customer.forgotten_at),
             col(Contact.gone_at),
-            opted_out,
+            _opted_out(),
         )
         .join(Survey, col(Survey.id) == col(Effect.survey_id))
         .outerjoin(Contact, col(Contact.id) == col(Survey.contact_id))
@@ -98,3 +92,13 @@ def _stopped(app: App, session: Session, found: Sequence[Effect]) -> dict[str, E
             left = stage in {Stage.UNSUBSCRIBED, Stage.BOUNCED, Stage.FORGOTTEN}
             stopped[effect_id] = EffectState.SUPPRESSED if left else EffectState.EXPIRED
     return stopped
+
+
+def _opted_out() -> Exists:
+    """Return whether any record of a survey's customer says so."""
+    other = aliased(Contact)
+    return exists().where(
+        col(other.customer_id) == col(Survey.customer_id),
+        col(other.opted_out),
+        col(other.gone_at).is_(None),
+    )
