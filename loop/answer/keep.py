@@ -78,7 +78,8 @@ def keep(app: App, session: Session, given: Sequence[Given]) -> list[Taken | Gon
     """Keep the answers, in their order. The same answer twice is the same as once."""
     hashes = [hash_of(one.token) for one in given]
     asked = questions(session, hashes)
-    batch = _Batch(app.now(), said(session, [survey.id for survey in asked.values()]))
+    again = [survey.id for survey in asked.values() if survey.stage not in states.OPEN]
+    batch = _Batch(app.now(), said(session, again))
     results = [
         _take(app, batch, asked.get(hashed), one) for hashed, one in zip(hashes, given, strict=True)
     ]

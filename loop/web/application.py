@@ -27,21 +27,20 @@ def application(app: App) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        intake.start()
         yield
-        intake.stop()
+        await intake.stop()
 
     made = Starlette(
         routes=[
-            Route("/", index),
+            Route("/a/{token}", survey.take, methods=["POST"]),  # the first: the busiest
             Route("/a/{token}", survey.show, methods=["GET"]),
-            Route("/a/{token}", survey.take, methods=["POST"]),
             Route("/a/{token}/thanks", survey.thanks),
             Route("/l/{token}", leave.show, methods=["GET"]),
             Route("/l/{token}", leave.take, methods=["POST"]),
             Route("/r/{token}", refer.show, methods=["GET"]),
             Route("/r/{token}", refer.take, methods=["POST"]),
             Route("/s/{survey_id}/{token}", staff.show),
+            Route("/", index),
             Route("/hooks/mail", hooks.mail_events, methods=["POST"]),
             Route("/static/style.css", stylesheet),
             Route("/static/brand.css", brand),

@@ -6,9 +6,8 @@ ended. Nobody is thanked before the commit.
 """
 
 import asyncio
-import queue
-import threading
-import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from loop.answer import Given, Gone, Invalid, Taken, keep
@@ -16,84 +15,66 @@ from loop.app import App
 
 BATCH_MAX: Final = 200
 QUIET_S: Final = 0.001
-"""As long as answers come in faster than this, the writer waits for more of them,"""
+"""As long as more answers come in within this time, the writer waits for them,"""
 GATHER_S: Final = 0.02
 """and for this long at most."""
 Result = Taken | Gone | Invalid
-Waiting = tuple[Given, "asyncio.Future[Result]", asyncio.AbstractEventLoop]
 
 
 class Intake:
-    """The one writer of answers."""
+    """The one writer of answers. All but the writing itself happens in the event loop."""
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, daemon=True, name="answers")
-
-    def start(self) -> None:
-        """Begin to take answers."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Keep what was handed over, then stop."""
-        self._waiting.put(None)
-        self._thread.join()
+        self._waiting: list[tuple[Given, asyncio.Future[Result]]] = []
+        self._work: asyncio.Task[None] | None = None
+        self._writer = ThreadPoolExecutor(1, "answers")
 
     async def keep(self, given: Given) -> Result:
         """Keep one answer; return once it is committed. Raise what went wrong."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Result] = loop.create_future()
-        self._waiting.put((given, future, loop))
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((given, future))
+        if self._work is None or self._work.done():
+            self._work = asyncio.create_task(self._take())
         return await future
 
-    def _work(self) -> None:
-        more = True
-        while more:
-            batch, more = self._gather()
-            if batch:
-                self._keep(batch)
+    async def stop(self) -> None:
+        """Keep what was handed over, then stop."""
+        if self._work is not None:
+            await self._work
+        self._writer.shutdown()
 
-    def _gather(self) -> tuple[list[Waiting], bool]:
-        batch: list[Waiting] = []
-        found = self._waiting.get()
-        until = time.monotonic() + GATHER_S
-        while found is not None:
-            batch.append(found)
-            if len(batch) == BATCH_MAX or time.monotonic() > until:
-                return batch, True
-            try:
-                found = self._waiting.get(timeout=QUIET_S)
-            except queue.Empty:
-                return batch, True
-        return batch, False
+    async def _take(self) -> None:
+        while self._waiting:
+            await self._gather()
+            await self._keep_some()
 
-    def _keep(self, batch: list[Waiting]) -> None:
+    async def _gather(self) -> None:
+        """Wait until no more answers come in, or enough have."""
+        loop, seen = asyncio.get_running_loop(), 0
+        until = loop.time() + GATHER_S
+        while seen < len(self._waiting) < BATCH_MAX and loop.time() < until:
+            seen = len(self._waiting)
+            await asyncio.sleep(QUIET_S)
+
+    async def _keep_some(self) -> None:
+        batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+        loop = asyncio.get_running_loop()
+        results = await loop.run_in_executor(self._writer, self._kept, [one for one, _ in batch])
+        for (_, future), result in zip(batch, results, strict=True):
+            if future.done():  # whoever waited has hung up
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+    def _kept(self, given: Sequence[Given]) -> Sequence[Result | Exception]:
         """Keep them together; where that fails, each by itself, so that one stops no other."""
         try:
             with self._app.store.write() as session:
-                results = keep(self._app, session, [given for given, _, _ in batch])
+                return keep(self._app, session, given)
         except Exception as error:  # noqa: BLE001 - told to whoever waits
-            if len(batch) > 1:
-                for one in batch:
-                    self._keep([one])
-                return
-            _, future, loop = batch[0]
-            loop.call_soon_threadsafe(_fail, future, error)
-            return
-        told: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Result], Result]]] = {}
-        for (_, future, loop), result in zip(batch, results, strict=True):
-            told.setdefault(loop, []).append((future, result))
-        for loop, all_of_it in told.items():
-            loop.call_soon_threadsafe(_tell, all_of_it)
-
-
-def _tell(told: "list[tuple[asyncio.Future[Result], Result]]") -> None:
-    for future, result in told:
-        if not future.done():
-            future.set_result(result)
-
-
-def _fail(future: "asyncio.Future[Result]", error: Exception) -> None:
-    if not future.done():
-        future.set_exception(error)
+            if len(given) == 1:
+                return [error]
+            return [self._kept([one])[0] for one in given]

@@ -112,10 +112,8 @@ def walk(browser: Browser, stage: Stage, store: Store) -> Iterator[Walk]:
     world.add(account_id="a1", owner_id="o1")
     world.ask()
     site = application(world.app)
-    site.state.intake.start()  # the stage has been up for long: nobody else would start it
     with stage.playing(site), windows(browser, world) as walk:
         yield walk
-    site.state.intake.stop()
 
 
 @contextmanager
