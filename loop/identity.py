@@ -32,7 +32,7 @@ def rename(app: App, session: Session, customer_id: str, new_id: str) -> None:
     session.flush()
 
 
-def follow(session: Session, was_id: str, now_id: str, app: App) -> None:
+def follow(app: App, session: Session, was_id: str, now_id: str) -> None:
     """Let a wish not to be written to follow to the same human's other address."""
     was, now = session.get(Customer, was_id), session.get(Customer, now_id)
     if was is not None and now is not None:
@@ -61,6 +61,17 @@ def hand_over(app: App, session: Session, was: str, contact_id: str, customer_id
     if ids:
         _referral(session, ids, customer_id)
         _one_question(app, session, customer_id)
+
+
+def empty(app: App, session: Session, was_id: str, now_id: str) -> None:
+    """Let the gone records of a person who has no other go along, with all that they know."""
+    records = session.scalars(select(Contact).where(col(Contact.customer_id) == was_id)).all()
+    if was_id == now_id or any(record.gone_at is None for record in records):
+        return
+    for record in records:
+        record.customer_id = now_id
+        session.flush()
+        hand_over(app, session, record.id, record.id, now_id)
 
 
 def _referral(session: Session, survey_ids: Sequence[str], customer_id: str) -> None:

@@ -183,11 +183,13 @@ def _keep_contacts(app: App, session: Session, crm: str, page: ports.Page[ports.
         was_id = known[row["id"]][1] if row["id"] in known else row["customer_id"]
         if was_id != row["customer_id"]:
             if row["customer_id"] in fresh:
-                identity.follow(session, was_id, row["customer_id"], app)
+                identity.follow(app, session, was_id, row["customer_id"])
             identity.hand_over(app, session, row["id"], row["id"], row["customer_id"])
+            identity.empty(app, session, was_id, row["customer_id"])
             joined |= {was_id, row["customer_id"]}
     _mark_gone(app, session, Contact, crm, [*page.gone, *page.merged])
-    for loser, winner in page.merged.items():
+    for loser in page.merged:
+        winner = _survivor(page.merged, loser)
         joined |= _merge(app, session, f"{crm}:{loser}", f"{crm}:{winner}")
     _owe_scores(app, session, sorted(joined))
 
@@ -309,9 +311,20 @@ def _merge(app: App, session: Session, loser_id: str, winner_id: str) -> set[str
     loser, winner = session.get(Contact, loser_id), session.get(Contact, winner_id)
     if loser is None or winner is None:
         return set()
-    identity.follow(session, loser.customer_id, winner.customer_id, app)
+    was_id, loser.customer_id = loser.customer_id, winner.customer_id
+    identity.follow(app, session, was_id, winner.customer_id)
     identity.hand_over(app, session, loser.id, winner.id, winner.customer_id)
-    return {loser.customer_id, winner.customer_id}
+    identity.empty(app, session, was_id, winner.customer_id)
+    return {was_id, winner.customer_id}
+
+
+def _survivor(merged: Mapping[str, str], loser: str) -> str:
+    """Return who is left in the end: winners can lose as well."""
+    met, winner = {loser}, merged[loser]
+    while winner in merged and winner not in met:
+        met.add(winner)
+        winner = merged[winner]
+    return winner
 
 
 def _owe_scores(app: App, session: Session, customer_ids: Sequence[str]) -> None:

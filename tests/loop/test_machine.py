@@ -1,0 +1,459 @@
+"""Whatever happens, in whatever order: what we promise stays true after every step.
+
+`NPSLOOP_MACHINE=2000 npsloop test tests/loop/test_machine.py` tries more than the usual few.
+"""
+
+import logging
+import os
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import count
+from typing import Any, Final
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import delete, select
+from sqlmodel import SQLModel
+
+from connectors.errors import ConnectorError
+from connectors.ports import Mail, MailEvent, MailEventKind, Outcome, Trigger, TriggerEvent
+from loop import leave, outbox, pull, refer, schedule
+from loop.app import Purpose
+from loop.models import (
+    Answer,
+    Case,
+    Contact,
+    Customer,
+    Effect,
+    Referral,
+    Revision,
+    Survey,
+)
+from loop.outbox.claim import claim
+from loop.outbox.deliver import _deliver
+from loop.states import MAIL_KINDS, OPEN, CaseState, EffectState, Kind
+from loop.store import Store
+from tests.loop.conftest import World, make_world
+
+EXAMPLES: Final = int(os.environ.get("NPSLOOP_MACHINE", "0"))
+RECORDS: Final = 4
+ADDRESSES: Final = ("ann@a.example", "ANN@a.example ", "ben@a.example", "cleo@b.example", "")
+SETTLED: Final = {MailEventKind.BOUNCED, MailEventKind.COMPLAINED, MailEventKind.UNSUBSCRIBED}
+
+records = st.integers(0, RECORDS - 1)
+which = st.integers(0, 7)
+scores = st.integers(0, 10)
+
+
+class Told(logging.Handler):
+    """Keeps what the log says of our mistakes."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.mistakes: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it."""
+        self.mistakes.append(self.format(record))
+
+
+class Ring(RuleBasedStateMachine):
+    """A few people, a CRM, a mailer, and all that can happen to them."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world, self.app = world, world.app
+        self.names = [f"Person{n}" for n in range(RECORDS)]
+        self.number = count()
+        self.left: set[str] = set()
+        """Addresses that must get no mail."""
+        self.by_wish: set[str] = set()
+        """Those that may change their mind."""
+        self.forgotten: set[str] = set()
+        """Words of people who were forgotten."""
+        self.comments: dict[str, list[str]] = defaultdict(list)
+        self.seen = 0
+        self.pulled = False
+        self.told = Told()
+        logging.getLogger("loop").addHandler(self.told)
+
+    def teardown(self) -> None:
+        """Let everything come to rest, and look once more."""
+        try:
+            self.rest()
+            self.at_rest()
+        finally:
+            logging.getLogger("loop").removeHandler(self.told)
+
+    @initialize(people=st.integers(1, RECORDS))
+    def begin(self, people: int) -> None:
+        """Begin with a few people who were asked."""
+        for n in range(people):
+            self.put(n, ADDRESSES[n + 1], "a1" if n < 2 else "")
+        self.ask()
+
+    # What people do in the CRM
+
+    def remote(self, n: int) -> str:
+        """Return the record's id: a new one once it was deleted or merged."""
+        return self.names[n]
+
+    @rule(n=records, address=st.sampled_from(ADDRESSES), account=st.sampled_from(["a1", "a2", ""]))
+    def put(self, n: int, address: str, account: str) -> None:
+        self.pulled = False
+        name = self.remote(n)
+        self.world.add(name, address, last_name=f"Name{name}", account_id=account, owner_id="o1")
+
+    @rule(n=records)
+    def remove(self, n: int) -> None:
+        self.pulled = False
+        self.world.crm.state.contacts.pop(self.remote(n), None)
+        self.names[n] = f"Person{RECORDS + next(self.number)}"
+
+    @rule(loser=records, after=st.integers(1, RECORDS - 1))
+    def merge(self, loser: int, after: int) -> None:
+        contacts = self.world.crm.state.contacts
+        lost, won = self.remote(loser), self.remote((loser + after) % RECORDS)
+        if lost in contacts and won in contacts:
+            del contacts[lost]
+            self.world.crm.state.merged[lost] = won
+            self.pulled = False
+            self.names[loser] = f"Person{RECORDS + next(self.number)}"
+
+    @rule(n=records)
+    def close_case(self, n: int) -> None:
+        if self.remote(n) in self.world.crm.state.contacts:
+            id_ = f"t{next(self.number)}"
+            self.world.crm.state.triggers[id_] = Trigger(
+                id=id_,
+                event=TriggerEvent.CASE_CLOSED,
+                contact_id=self.remote(n),
+                subject=f"About Name{self.remote(n)}",
+                at=self.world.clock.at,
+            )
+
+    @rule(n=which, gone=st.booleans())
+    def end_task(self, n: int, gone: bool) -> None:  # noqa: FBT001 - drawn
+        crm = self.world.crm
+        if key := picked(sorted(crm.state.tasks), n):
+            if gone:
+                del crm.state.tasks[key]
+                crm.state.finished.pop(key, None)
+            else:
+                crm.finish(key, self.world.clock.at)
+
+    # What the loop does
+
+    @rule(pages=st.integers(1, 9))
+    def pull(self, pages: int) -> None:
+        with suppress(ConnectorError):
+            for n, _ in enumerate(pull.customers(self.app), 1):
+                if n == pages:
+                    return
+            self.pulled = True
+
+    @rule()
+    def choose(self) -> None:
+        self.world.choose()
+
+    @rule()
+    def ask(self) -> None:
+        self.pull(9)
+        self.choose()
+        self.deliver()
+
+    @rule()
+    def deliver(self) -> None:
+        self.world.deliver()
+
+    @rule(lane=which, called=st.booleans())
+    def crash(self, lane: int, called: bool) -> None:  # noqa: FBT001 - drawn
+        """Die between claim and record, before the call or after it; and start again."""
+        name = schedule.lanes(self.app)[lane % 6]
+        claimed = claim(self.app, name, 3)
+        if claimed and called:
+            _deliver(self.app, name, claimed, schedule.HANDLERS)
+        outbox.reap(self.app, all_claims=True)
+
+    @rule()
+    def tidy(self) -> None:
+        schedule.JOBS["tidy"].run(self.app)
+
+    @rule()
+    def close(self) -> None:
+        with suppress(ConnectorError):
+            self.world.close()
+
+    @rule(down=st.booleans(), lose=st.integers(0, 2))
+    def trouble_with_the_mailer(self, down: bool, lose: int) -> None:  # noqa: FBT001 - drawn
+        self.world.mailer.down, self.world.mailer.lose = down, lose
+
+    @rule(down=st.booleans(), lose=st.integers(0, 2))
+    def trouble_with_the_crm(self, down: bool, lose: int) -> None:  # noqa: FBT001 - drawn
+        self.world.crm.down, self.world.crm.lose = down, lose
+
+    @rule(hours=st.sampled_from([1, 12, 24 * 10, 24 * 40, 24 * 100]))
+    def time_passes(self, hours: int) -> None:
+        self.world.clock.forward(hours=hours)
+
+    # What customers do with what they got
+
+    def mail(self, n: int) -> Any:  # noqa: ANN401 - a mail or None
+        """Return one of the last mails that went out."""
+        return picked(self.world.mailer.sent[::-1], n)
+
+    def survey(self, mail: Mail) -> Survey:
+        """Return the survey that a mail is about."""
+        with self.app.store.read() as session:
+            return session.get_one(Survey, mail.key.partition(":")[2])
+
+    @rule(n=which, score=scores, stop=st.booleans())
+    def answer(self, n: int, score: int, stop: bool) -> None:  # noqa: FBT001 - drawn
+        if mail := self.mail(n):
+            self.world.clock.forward(seconds=1)
+            survey, comment = self.survey(mail), f"words{next(self.number)}"
+            self.comments[survey.id].append(comment)
+            given = self.world.answer(score, "Stop!" if stop else comment, survey=survey)
+            if stop and getattr(given, "stopped", False):
+                self._left(mail, survey, wish=True)
+
+    @rule(n=which)
+    def stop(self, n: int) -> None:
+        if mail := self.mail(n):
+            survey = self.survey(mail)
+            if getattr(self.world.answer(None, "STOP", survey=survey), "stopped", False):
+                self._left(mail, survey, wish=True)
+
+    @rule(n=which)
+    def unsubscribe(self, n: int) -> None:
+        if mail := self.mail(n):
+            survey = self._by_link(mail, leave.unsubscribe)
+            self._left(mail, survey, wish=True)
+
+    @rule(n=which)
+    def undo(self, n: int) -> None:
+        if mail := self.mail(n):
+            survey = self._by_link(mail, leave.resubscribe)
+            back = {mail.to.strip().lower(), *self._address_now(survey)} & self.by_wish
+            self.left -= back
+            self.by_wish -= back
+
+    def _by_link(self, mail: Mail, press: Any) -> Survey:  # noqa: ANN401 - one of two
+        token = self.app.keys.token(Purpose.LEAVE, self.survey(mail).id)
+        with self.app.store.write() as session:
+            survey = leave.find(session, token)
+            assert survey is not None
+            press(self.app, session, survey)
+        return survey
+
+    def _address_now(self, survey: Survey) -> set[str]:
+        with self.app.store.read() as session:
+            customer = session.get_one(Customer, survey.customer_id)
+        return {customer.email} if customer.email else set()
+
+    def _left(self, mail: Mail, survey: Survey, *, wish: bool) -> None:
+        gone = {mail.to.strip().lower()}
+        if wish:
+            gone |= self._address_now(survey)
+            self.by_wish |= gone - self.left
+        else:
+            self.by_wish -= gone
+        self.left |= gone
+
+    @rule(n=which, kind=st.sampled_from(MailEventKind), permanent=st.booleans(), copies=which)
+    def event(self, n: int, kind: MailEventKind, permanent: bool, copies: int) -> None:  # noqa: FBT001 - drawn
+        mail = self.mail(n)
+        if mail is None:
+            return
+        told = MailEvent(
+            id=f"e{next(self.number)}",
+            mail_key=mail.key,
+            kind=kind,
+            at=self.world.clock.at,
+            permanent=permanent,
+            reason=f"{mail.to} says no",
+        )
+        for _ in range(copies % 3 + 1):
+            leave.take_events(self.app, [told, told], schedule.HANDLERS)
+        if kind in SETTLED and (kind is not MailEventKind.BOUNCED or permanent):
+            wish = kind is MailEventKind.UNSUBSCRIBED
+            self._left(mail, self.survey(mail), wish=wish)
+
+    @rule(n=which, friend=st.sampled_from(["fred", "frida"]))
+    def friend_joins(self, n: int, friend: str) -> None:
+        referral = picked(self.world.all(Referral), n)
+        if referral is None:
+            return
+        token = self.app.keys.token(Purpose.REFER, referral.id)
+        with self.app.store.write() as session:
+            found = refer.find(self.app, session, token)
+            if found is not None:
+                refer.visit(self.app, session, found)
+                words = refer.Friend(
+                    first_name=friend, last_name="F", company="", email=f"{friend}@f.example"
+                )
+                refer.join(self.app, session, found, words)
+
+    @rule(n=records)
+    def forget(self, n: int) -> None:
+        """Forget a person, whose records are erased in the CRM as well."""
+        found = [c for c in self.world.all(Contact) if c.remote_id == self.remote(n)]
+        if not found:
+            return
+        customer_id = found[0].customer_id
+        mine = [c for c in self.world.all(Contact) if c.customer_id == customer_id]
+        mine = [c for c in mine if c.remote_id not in self.world.crm.state.merged]
+        surveys = [s for s in self.world.all(Survey) if s.customer_id == customer_id]
+        for contact in mine:
+            self.world.crm.state.contacts.pop(contact.remote_id, None)
+            self.world.crm.state.triggers = {
+                id_: trigger
+                for id_, trigger in self.world.crm.state.triggers.items()
+                if trigger.contact_id != contact.remote_id
+            }
+            self.forgotten.add(f"Name{contact.remote_id}")
+        for survey in surveys:
+            self.forgotten |= set(self.comments[survey.id])
+        for place, name in enumerate(self.names):
+            if name in {contact.remote_id for contact in mine}:
+                self.names[place] = f"Person{RECORDS + next(self.number)}"
+        with self.app.store.write() as session:
+            leave.forget(self.app, session, session.get_one(Customer, customer_id))
+
+    # What stays true
+
+    @invariant()
+    def nobody_gets_the_same_mail_twice(self) -> None:
+        doubled = {k: n for k, n in Counter(m.key for m in self.world.mailer.sent).items() if n > 1}
+        assert doubled == {}
+
+    @invariant()
+    def the_current_answer_is_the_newest_revision(self) -> None:
+        newest: dict[str, Revision] = {}
+        for revision in sorted(self.world.all(Revision), key=lambda r: r.at):
+            newest[revision.survey_id] = revision
+        answers = {answer.survey_id: answer for answer in self.world.all(Answer)}
+        assert answers.keys() == newest.keys()
+        for survey_id, answer in answers.items():
+            told = newest[survey_id]
+            assert (answer.score, answer.comment) == (told.score, told.comment)
+
+    @invariant()
+    def what_was_handed_over_is_known(self) -> None:
+        """A mail is done or unknown where it went out, and nothing else is done."""
+        sent = {mail.key for mail in self.world.mailer.sent}
+        for effect in self.world.all(Effect):
+            if effect.kind in MAIL_KINDS:
+                if effect.key in sent:
+                    assert effect.state in {EffectState.DONE, EffectState.UNKNOWN}, effect
+                else:
+                    assert effect.state is not EffectState.DONE, effect
+
+    @invariant()
+    def the_forgotten_are_forgotten(self) -> None:
+        tables = SQLModel.metadata.sorted_tables if self.forgotten else []
+        with self.app.store.read() as session:
+            rows = [row for of in tables for row in session.connection().execute(select(of))]
+        told = [row for row in map(repr, rows) if any(f"{w}'" in row for w in self.forgotten)]
+        assert not told, told
+
+    @invariant()
+    def nothing_went_wrong_in_our_own_code(self) -> None:
+        assert self.told.mistakes == []
+
+    def rest(self) -> None:
+        """Bring everything up and deliver until nothing is due."""
+        self.world.crm.down, self.world.crm.lose = False, 0
+        self.world.mailer.down, self.world.mailer.lose = False, 0
+        self.pull(99)
+        for _ in range(20):
+            self.world.clock.forward(hours=2)
+            self.tidy()
+            self.world.deliver()
+            if not any(e.state is EffectState.DUE for e in self.world.all(Effect)):
+                return
+        raise AssertionError([e for e in self.world.all(Effect) if e.state is EffectState.DUE])
+
+    def at_rest(self) -> None:
+        """Nothing is due: the CRM says what we know."""
+        there = self.world.crm.state
+        newest: dict[str, Answer] = {}
+        for answer in sorted(self.world.all(Answer), key=lambda a: (a.answered_at, a.survey_id)):
+            newest[answer.customer_id] = answer
+        for contact in self.world.all(Contact):
+            known = contact.gone_at is None and contact.remote_id in there.contacts
+            if known and contact.customer_id in newest:
+                assert there.scores[contact.remote_id].score == newest[contact.customer_id].score
+        for case in self.world.all(Case):
+            task = there.tasks.get(f"npsloop-{case.survey_id}")
+            if case.state is CaseState.WITHDRAWN and task is not None:
+                assert task.key in there.finished
+
+
+def picked(of: Any, n: int) -> Any:  # noqa: ANN401 - one of them
+    """Return one of a list, None where it is empty."""
+    return of[n % len(of)] if of else None
+
+
+def watched(ring: Ring) -> None:
+    """Let the mailer look at whom each mail goes to, as it goes out."""
+    send = ring.world.mailer.send
+
+    def looked_at(mails: Sequence[Mail]) -> Sequence[Outcome]:
+        for mail in mails:
+            assert mail.to.strip().lower() not in ring.left, "mailed after they left"
+            if mail.key.startswith(Kind.ASK):
+                assert stand(ring, ring.survey(mail)) == 1, "a second question to one person"
+        return send(mails)
+
+    ring.world.mailer.send = looked_at  # type: ignore[method-assign]
+
+
+def stand(ring: Ring, survey: Survey) -> int:
+    """Return how many questions to the person of a survey are open."""
+    now = ring.world.clock.at
+    return sum(
+        one.stage in OPEN and one.expires_at > now
+        for one in ring.world.all(Survey)
+        if one.customer_id == survey.customer_id
+    )
+
+
+def begin(store: Store) -> Ring:
+    """Return a machine on an empty database."""
+    with store.write() as session:
+        for table in reversed(SQLModel.metadata.sorted_tables):
+            session.connection().execute(delete(table))
+    world = make_world(store)
+    world.add_owner()
+    world.add_owner("o9", "Felix Fallback")
+    world.add_account(owner_id="o1")
+    world.add_account("a2", "Bolt")
+    ring = Ring(world)
+    watched(ring)
+    return ring
+
+
+def test_what_we_promise_holds_whatever_happens() -> None:
+    """Nothing doubled, nothing lost, nobody mailed after leaving: see the invariants."""
+    store = Store("sqlite://")
+    store.upgrade()
+    run_state_machine_as_test(
+        lambda: begin(store),  # type: ignore[arg-type]  # called as a class is
+        settings=settings(
+            max_examples=EXAMPLES or 40,
+            stateful_step_count=40,
+            deadline=None,
+            derandomize=not EXAMPLES,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    store.close()
