@@ -27,9 +27,13 @@ PICTURES = Path(__file__).parents[2] / "artefacts" / "looks"
 Look = Callable[..., AbstractContextManager[Page]]
 
 
-@pytest.fixture(scope="session", name="browser")
+@pytest.fixture(scope="module", name="browser")
 def browser_fixture() -> Iterator[Browser]:
-    """Chromium without a window; no Chromium, no test, except where everything has to run."""
+    """Chromium without a window; no Chromium, no test, except where everything has to run.
+
+    It is closed with each module, since Playwright's event loop goes on running in this thread
+    and other tests start loops of their own.
+    """
     if not CHROMIUM.exists():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{CHROMIUM} is not installed")
     with sync_playwright() as playwright:
