@@ -11,24 +11,23 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from itertools import islice
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, Final
 
 import measure
 import uvicorn
-from measure import Side
 from press import press
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert
 from sqlmodel import Session
 
 from connectors.memory import MemoryCrm, MemoryMailer
 from loop.app import App, Keys, Purpose, utc_now
 from loop.config import Config
 from loop.letters import Letters
-from loop.models import Account, Answer, Contact, Customer, Effect, Survey
+from loop.models import Account, Contact, Customer, Effect, Survey
 from loop.resources import templates
 from loop.states import EffectState, Kind, Stage
 from loop.store import Store, table
@@ -36,35 +35,13 @@ from loop.web import application
 
 N: Final = 5_000
 WARM_UP: Final = 200
+SLICES: Final = 8
+"""How often a round changes sides: what else the machine does meets both alike."""
 CRM: Final = "memory_crm"
 KEYS: Final = Keys("a secret that only this benchmark knows")
 OPEN_DAYS: Final = 60
 AT_ONCE: Final = 1_000
 Waiting = tuple[str, "asyncio.Future[None]"]
-
-
-def ours(n: int) -> Side:
-    """Let customers press the buttons of our own pages."""
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{folder}/npsloop.db"
-        _prepare(url, n + WARM_UP)
-        side = _pressed(measure.beside(serve_ours, url), n)
-        store = Store(url)
-        with store.read() as session:
-            _expect(n + WARM_UP, session.scalar(select(func.count()).select_from(Answer)))
-        store.close()
-        return side
-
-
-def bound(n: int) -> Side:
-    """Let them press those of an application that does the least."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "bound.db")
-        side = _pressed(measure.beside(serve_bound, path), n)
-        database = sqlite3.connect(path)
-        _expect(n + WARM_UP, database.execute("SELECT count(*) FROM answer").fetchone()[0])
-        database.close()
-        return side
 
 
 def serve_ours(connection: Connection, url: str) -> None:
@@ -78,13 +55,40 @@ def serve_bound(connection: Connection, path: str) -> None:
 
 
 def main() -> None:
-    """Measure."""
+    """Measure: both serve all the time, and are pressed in turn, some answers at a time."""
     given = measure.options(__doc__ or "", N).parse_args()
-    rounds: tuple[list[Side], list[Side]] = [], []
-    for _ in range(given.rounds):
-        for side, told in zip((ours, bound), rounds, strict=True):
-            told.append(measure.alone(side, given.n))
-    measure.tell("answer", measure.compared(given.n, *rounds), as_json=given.json)
+    tokens = [KEYS.token(Purpose.ANSWER, _survey_id(at)) for at in range(given.n + WARM_UP)]
+    step = max(1, given.n // (given.rounds * SLICES))
+    rates: tuple[list[float], list[float]] = [], []
+    waits: tuple[list[float], list[float]] = [], []
+    with _both(len(tokens)) as ports:
+        for port in ports:
+            press(port, tokens[:WARM_UP])
+        for start in range(WARM_UP, len(tokens), step):
+            some = tokens[start : start + step]
+            for port, rate, wait in zip(ports, rates, waits, strict=True):
+                took, waited = press(port, some)
+                rate.append(len(some) / took)
+                wait.extend(waited)
+    told = measure.compared(given.n, *rates)
+    told["p99_ms"] = round(measure.percentile_ms(waits[0], 99), 1)
+    measure.tell("answer", told, as_json=given.json)
+
+
+@contextmanager
+def _both(n: int) -> Iterator[tuple[int, int]]:
+    """Serve both, give their ports, and see at the end that they kept every answer."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [f"{folder}/{name}.db" for name in ("npsloop", "bound")]
+        _prepare(f"sqlite:///{files[0]}", n)
+        with (
+            measure.beside(serve_ours, f"sqlite:///{files[0]}") as first,
+            measure.beside(serve_bound, files[1]) as second,
+        ):
+            yield first, second
+        for file in files:
+            with closing(sqlite3.connect(file)) as database:
+                _expect(n, database.execute("SELECT count(*) FROM answer").fetchone()[0])
 
 
 class Least:
@@ -131,14 +135,6 @@ class Least:
 def _tell(kept: list["asyncio.Future[None]"]) -> None:
     for one in kept:
         one.set_result(None)
-
-
-def _pressed(server: Any, n: int) -> Side:  # noqa: ANN401 - a context manager of measure's
-    tokens = [KEYS.token(Purpose.ANSWER, _survey_id(at)) for at in range(n + WARM_UP)]
-    with server as port:
-        press(port, tokens[n:])
-        took, each = press(port, tokens[:n])
-    return Side(rate=n / took, p99_ms=measure.percentile_ms(each, 99))
 
 
 def _serve(connection: Connection, app: Any) -> None:  # noqa: ANN401 - any ASGI application

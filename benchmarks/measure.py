@@ -1,4 +1,4 @@
-"""What the benchmarks share: fresh processes, the best of some rounds, one way to tell."""
+"""What the benchmarks share: fresh processes, the median of some rounds, one way to tell."""
 
 import argparse
 import json
@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -21,36 +20,22 @@ ROUNDS: Final = 3
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Side:
-    """How fast one side of a comparison was, in a second, and what it needed for that."""
-
-    rate: float
-    peak_mb: float | None = None
-    p99_ms: float | None = None
-
-
-def compared(n: int, ours: Sequence[Side], bound: Sequence[Side]) -> dict[str, Any]:
-    """Return the best round of ours beside the bound's best; memory is that of the worst."""
-    best = max(ours, key=lambda side: side.rate)
-    limit = max(side.rate for side in bound)
-    told: dict[str, Any] = {
-        "rate": round(best.rate, 1),
+def compared(n: int, ours: Sequence[float], bound: Sequence[float]) -> dict[str, Any]:
+    """Return the median of our rates beside that of the bound's, measured in turn."""
+    rate, limit = statistics.median(ours), statistics.median(bound)
+    return {
+        "rate": round(rate, 1),
         "bound": round(limit, 1),
-        "ratio_to_bound": round(best.rate / limit, 3),
+        "ratio_to_bound": round(rate / limit, 3),
+        "n": n,
     }
-    if best.p99_ms is not None:
-        told["p99_ms"] = round(best.p99_ms, 1)
-    if best.peak_mb is not None:
-        told["peak_mb"] = round(max(side.peak_mb or 0.0 for side in ours), 1)
-    return told | {"n": n}
 
 
 def options(what: str, n: int) -> argparse.ArgumentParser:
     """Return the options that every benchmark has."""
     made = argparse.ArgumentParser(description=what)
     made.add_argument("-n", type=int, default=n, help=f"how many (default {n})")
-    made.add_argument("--rounds", type=int, default=ROUNDS, help=f"best of (default {ROUNDS})")
+    made.add_argument("--rounds", type=int, default=ROUNDS, help=f"median of (default {ROUNDS})")
     made.add_argument("--json", action="store_true", help="print one JSON object")
     return made
 
@@ -108,8 +93,3 @@ def peak_mb() -> float:
 def percentile_ms(seconds: Sequence[float], share: int) -> float:
     """Return the percentile of some times, in milliseconds."""
     return statistics.quantiles(seconds, n=100, method="inclusive")[share - 1] * 1000
-
-
-def sides(told: Sequence[Side]) -> list[dict[str, Any]]:
-    """Return the rounds as plain data."""
-    return [asdict(side) for side in told]

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, cast
 
 import uvloop
@@ -79,7 +80,7 @@ async def _press(port: int, left: list[bytes]) -> tuple[float, list[float]]:
     dones = [loop.create_future() for _ in range(min(CONNECTIONS, len(left)))]
     started = time.perf_counter()
     for done in dones:
-        await loop.create_connection(lambda done=done: Visitor(left, took, done), "127.0.0.1", port)
+        await loop.create_connection(partial(Visitor, left, took, done), "127.0.0.1", port)
     async with asyncio.timeout(TIMEOUT_S):
         await asyncio.gather(*dones)
     return time.perf_counter() - started, took

@@ -8,6 +8,7 @@ import typer
 
 from loop.cli import (
     ask,
+    bench,
     config,
     customer,
     db,
@@ -53,6 +54,7 @@ app.add_typer(effects.app, name="effects")
 app.add_typer(customer.app, name="customer")
 app.add_typer(config.app, name="config")
 app.add_typer(db.app, name="db")
+app.command()(bench.bench)
 
 
 def main() -> None:

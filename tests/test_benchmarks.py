@@ -1,0 +1,79 @@
+"""The benchmarks run, and say what they promise; how fast they are is not a test's business."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from loop import resources
+from loop.cli import app
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def bench(*arguments: str) -> Any:  # noqa: ANN401 - JSON
+    """Run `npsloop bench ... --json`, and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "loop.cli", "bench", *arguments, "--rounds", "1", "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_pulling_is_measured_for_both_crms() -> None:
+    """The one that is further from its bound stands at the top."""
+    told = bench("pull", "-n", "250")
+
+    assert set(told["crms"]) == {"hubspot", "salesforce"}
+    assert told["n"] == 250
+    for one in (told, *told["crms"].values()):
+        assert {"rate", "bound", "ratio_to_bound", "peak_mb"} <= one.keys()
+        assert one["rate"] > 0
+    assert told["ratio_to_bound"] == min(one["ratio_to_bound"] for one in told["crms"].values())
+
+
+def test_rendering_is_measured() -> None:
+    told = bench("render", "-n", "20")
+
+    assert {"rate", "bound", "ratio_to_bound", "peak_mb", "n"} <= told.keys()
+    assert told["bench"] == "render"
+
+
+def test_answering_is_measured() -> None:
+    """Both sides kept every answer, or the benchmark would have failed."""
+    told = bench("answer", "-n", "40")
+
+    assert {"rate", "bound", "ratio_to_bound", "p99_ms", "n"} <= told.keys()
+    assert told["p99_ms"] > 0
+
+
+def test_without_a_checkout_there_is_nothing_to_measure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(resources, "folder", lambda: tmp_path)
+
+    done = CliRunner().invoke(app, ["bench", "render"])
+
+    assert done.exit_code == 2
+    assert "./npsloop bench" in done.stderr.replace("\n", " ")
+
+
+def test_people_read_a_line_for_each_comparison() -> None:
+    done = subprocess.run(
+        [sys.executable, "benchmarks/render.py", "-n", "10", "--rounds", "1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "ratio" in done.stdout, done.stderr
+    assert done.stdout.startswith("render")
