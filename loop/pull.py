@@ -19,6 +19,7 @@ from sqlmodel import Session, col
 from connectors import ports
 from loop import identity
 from loop.app import App
+from loop.gathered import gathered
 from loop.models import (
     Account,
     Answer,
@@ -98,7 +99,7 @@ def _since(
 ) -> Iterator[Pulled]:
     with app.store.read() as session:
         mark = session.get(Watermark, (crm.name, records))
-    for page in source(mark.value if mark else None):
+    for page in gathered(source(mark.value if mark else None), app.stopping):
         bad = 0
         try:
             _keep(app, crm.name, records, page, keep)
@@ -173,8 +174,9 @@ def _keep_contacts(app: App, session: Session, crm: str, page: ports.Page[ports.
     known = _known(session, [f"{crm}:{contact.id}" for contact in page.records])
     people: dict[str, _Person] = {}
     rows = [_row(crm, contact, known, people) for contact in page.records]
-    upsert(session, Customer, _customers(app, list(people.values())))
-    _same_person(session, rows, {person.id: person.address for person in people.values()})
+    made = upsert(session, Customer, _customers(app, list(people.values())))
+    if made < len(people):
+        _same_person(session, rows, {person.id: person.address for person in people.values()})
     fresh = {person.id for person in people.values()}
     _renamed(app, session, rows, known, fresh)
     upsert(session, Contact, rows, update=("customer_id", *CONTACT_FIELDS))

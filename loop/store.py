@@ -4,9 +4,11 @@ Every write transaction on SQLite begins IMMEDIATE: a deferred one that reads fi
 race for the lock. Nothing but our own reads and writes happens inside a transaction.
 """
 
+import logging
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, SQLModel
 
 from loop.config import Mendable
@@ -37,7 +40,13 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 WRITE: Final = {"npsloop_write": True}
 BUSY_TIMEOUT_MS: Final = 10_000
 SQLITE_ROWS_MAX: Final = 500
+CACHE_KB: Final = 16_384
+"""Of SQLite: with the 2 MB that it takes by itself, indexes are read and written over and over."""
+WAITS_S: Final = (0.05, 0.2, 1.0)
+"""Between the tries of a unit of work."""
 M = TypeVar("M", bound=SQLModel)
+T = TypeVar("T")
+log: Final = logging.getLogger(__name__)
 
 
 class Outdated(Mendable):
@@ -69,6 +78,22 @@ class Store:
         """Open a session that writes: all of it is committed at the end, or none of it."""
         with Session(self._writing, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def work(self, unit: Callable[[Session], T]) -> T:
+        """Do a unit of work in a transaction, and again where something passing was in its way.
+
+        Such as a deadlock, a locked file, a connection that broke. Where it broke at the commit
+        nobody knows whether it was kept: the unit must be one that may be repeated.
+        """
+        for wait_s in WAITS_S:
+            try:
+                with self.write() as session:
+                    return unit(session)
+            except OperationalError as error:
+                log.warning("the database was in the way: %s", type(error.orig).__name__)
+                time.sleep(wait_s)
+        with self.write() as session:
+            return unit(session)
 
     def upgrade(self) -> None:
         """Bring the database to this version's shape. Doing it twice is the same as once."""
@@ -118,11 +143,16 @@ def upsert(
     *,
     key: Sequence[str] = ("id",),
     update: Sequence[str] = (),
-) -> None:
-    """Insert the rows; where the key exists already, update these columns (or leave it be)."""
-    if rows:
-        dialect = session.get_bind().dialect
-        _upsert(dialect, model, tuple(rows[0]), tuple(key), tuple(update)).run(session, rows)
+) -> int:
+    """Insert the rows; where the key exists already, update these columns (or leave it be).
+
+    Return how many were inserted or updated.
+    """
+    if not rows:
+        return 0
+    dialect = session.get_bind().dialect
+    ready = _upsert(dialect, model, tuple(rows[0]), tuple(key), tuple(update))
+    return ready.run(session, rows)
 
 
 def add(session: Session, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -150,13 +180,13 @@ class Many:
             for name in bound
         }
 
-    def run(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run it with each of the rows, of which there is at least one."""
+    def run(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Run it with each of the rows, of which there is at least one; return how many it met."""
         columns = [self._values(name, rows) for name in self._order]
         bound: Iterator[Any] = zip(*columns, strict=True)
         if self._named:
             bound = (dict(zip(self._order, values, strict=True)) for values in bound)
-        session.connection().exec_driver_sql(self._sql, list(bound))
+        return session.connection().exec_driver_sql(self._sql, list(bound)).rowcount
 
     def _values(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
         """Return one column's values, as the driver takes them; equal ones are made once."""
@@ -246,6 +276,7 @@ def _sqlite(url: Any) -> Engine:  # noqa: ANN401 - SQLAlchemy's URL
             "synchronous = FULL",
             "foreign_keys = ON",
             f"busy_timeout = {BUSY_TIMEOUT_MS}",
+            f"cache_size = -{CACHE_KB}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
