@@ -67,18 +67,19 @@ def _open(session: Session, customer_id: str) -> Sequence[Survey]:
 
 def take_events(app: App, events: Sequence[MailEvent], handlers: Handlers) -> int:
     """Keep what the provider tells, in any order and any number of copies; count the new."""
-    with app.store.write() as session:
-        effects = _effects(session, {event.mail_key for event in events if event.mail_key})
-        known = at_hand(session, models.MailEvent, (event.id for event in events))
-        seen = {event.id for event in known}
-        fresh = {
-            event.id: event
-            for event in events
-            if event.mail_key in effects and event.id not in seen
-        }
-        upsert(session, models.MailEvent, [_row(event) for event in fresh.values()])
-        for event in fresh.values():
-            _take(app, session, event, effects[event.mail_key], handlers)
+    return app.store.work(lambda session: _take_all(app, session, events, handlers))
+
+
+def _take_all(app: App, session: Session, events: Sequence[MailEvent], handlers: Handlers) -> int:
+    effects = _effects(session, {event.mail_key for event in events if event.mail_key})
+    known = at_hand(session, models.MailEvent, (event.id for event in events))
+    seen = {event.id for event in known}
+    fresh = {
+        event.id: event for event in events if event.mail_key in effects and event.id not in seen
+    }
+    upsert(session, models.MailEvent, [_row(event) for event in fresh.values()])
+    for event in fresh.values():
+        _take(app, session, event, effects[event.mail_key], handlers)
     return len(fresh)
 
 

@@ -54,19 +54,22 @@ def record(app: App, results: Sequence[Result], handlers: Handlers) -> None:
     That one stays claimed until its lease ends, and is then settled as after a crash.
     """
     try:
-        with app.store.write() as session:
-            # surveys before effects, as an answer does: so nobody waits for one who waits
-            surveys = at_hand(session, Survey, (one.effect.survey_id for one in results), lock=True)
-            effects = at_hand(session, Effect, (one.effect.id for one in results), lock=True)
-            for result in results:
-                _record_one(app, session, result, handlers)
-            del surveys, effects
+        app.store.work(lambda session: _record_all(app, session, results, handlers))
     except Exception:
         if len(results) == 1:
             log.exception("effect %s met a bug of ours", results[0].effect.id)
             return
         for result in results:
             record(app, [result], handlers)
+
+
+def _record_all(app: App, session: Session, results: Sequence[Result], handlers: Handlers) -> None:
+    # surveys before effects, as an answer does: so nobody waits for one who waits
+    surveys = at_hand(session, Survey, (one.effect.survey_id for one in results), lock=True)
+    effects = at_hand(session, Effect, (one.effect.id for one in results), lock=True)
+    for result in results:
+        _record_one(app, session, result, handlers)
+    del surveys, effects
 
 
 def _record_one(app: App, session: Session, result: Result, handlers: Handlers) -> None:

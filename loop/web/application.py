@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -51,6 +52,8 @@ def application(app: App) -> Starlette:
             HTTPException: not_found,
             forms.TooLarge: too_large,
             forms.Unreadable: unreadable,
+            ClientDisconnect: hung_up,
+            OperationalError: unavailable,
             Exception: failed,
         },
     )
@@ -87,6 +90,18 @@ def unreadable(request: Request, _error: Exception) -> Response:
     """Answer a form that cannot be read."""
     words = {"title": "We could not read that", "message": "Please go back and send it again."}
     return page(app_of(request), "error", words, status=400)
+
+
+def hung_up(_request: Request, _error: Exception) -> Response:
+    """Answer nobody: whoever asked has gone in the middle."""
+    return Response(status_code=400)
+
+
+def unavailable(request: Request, error: Exception) -> Response:
+    """Answer where the database does not take it now; nobody is told that it is kept."""
+    log.warning("the database did not answer a page: %s", type(error).__name__)
+    words = {"title": "Not just now", "message": "We cannot take that now. Please try again soon."}
+    return page(app_of(request), "error", words, status=503)
 
 
 def failed(request: Request, error: Exception) -> Response:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from sqlalchemy.exc import OperationalError
+
 from loop.answer import Given, Gone, Invalid, Taken, keep
 from loop.app import App
 
@@ -60,7 +62,10 @@ class Intake:
     async def _keep_some(self) -> None:
         batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
         loop = asyncio.get_running_loop()
-        results = await loop.run_in_executor(self._writer, self._kept, [one for one, _ in batch])
+        try:
+            results = await loop.run_in_executor(self._writer, self._kept, [g for g, _ in batch])
+        except RuntimeError as error:  # the writer has stopped: nobody waits in vain
+            results = [error] * len(batch)
         for (_, future), result in zip(batch, results, strict=True):
             if future.done():  # whoever waited has hung up
                 continue
@@ -72,8 +77,9 @@ class Intake:
     def _kept(self, given: Sequence[Given]) -> Sequence[Result | Exception]:
         """Keep them together; where that fails, each by itself, so that one stops no other."""
         try:
-            with self._app.store.write() as session:
-                return keep(self._app, session, given)
+            return self._app.store.work(lambda session: keep(self._app, session, given))
+        except OperationalError as error:  # the database's trouble, not one answer's
+            return [error] * len(given)
         except Exception as error:  # noqa: BLE001 - told to whoever waits
             if len(given) == 1:
                 return [error]

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -35,15 +36,18 @@ async def take(request: Request) -> Response:
 
 def _take(app: App, token: str, form: dict[str, str]) -> Response:
     undo = form.get("do") == "undo"
-    with app.store.write() as session:
+
+    def move(session: Session) -> bool | None:
+        """Tell whether they have left; None where the link is unknown."""
         survey = leave.find(session, token, lock=True)
         if survey is None:
-            return gone(app)
-        if undo:
-            leave.resubscribe(app, session, survey)
-        else:
-            leave.unsubscribe(app, session, survey)
-        left = suppressed(session, survey.customer_id)
+            return None
+        (leave.resubscribe if undo else leave.unsubscribe)(app, session, survey)
+        return suppressed(session, survey.customer_id)
+
+    left = app.store.work(move)
+    if left is None:
+        return gone(app)
     if ONE_CLICK in form:  # RFC 8058: a machine posts for a person and reads no page
         return PlainTextResponse("unsubscribed")
     return _page(app, token, left=left)

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from email_validator import EmailNotValidError, validate_email
+from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -39,15 +40,23 @@ async def take(request: Request) -> Response:
 
 
 def _take(app: App, token: str, form: dict[str, str]) -> Response:
-    with app.store.write() as session:
+    friend = Friend(**{name: form.get(name, "") for name in FIELDS})
+    errors = _errors(form)
+
+    def join(session: Session) -> str | None:
+        """Return the promoter's name; None where the link is unknown or over."""
         referral = refer.find(app, session, token)
         if referral is None:
-            return gone(app)
-        promoter = refer.promoter(session, referral)
-        if errors := _errors(form):
-            return _page(app, token, promoter, form, errors)
-        friend = Friend(**{name: form.get(name, "") for name in FIELDS})
-        refer.join(app, session, referral, friend)
+            return None
+        if not errors:
+            refer.join(app, session, referral, friend)
+        return refer.promoter(session, referral)
+
+    promoter = app.store.work(join)
+    if promoter is None:
+        return gone(app)
+    if errors:
+        return _page(app, token, promoter, form, errors)
     return page(app, "joined", {"first_name": friend.first_name, "promoter": promoter})
 
 

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 from sqlmodel import Session, col
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -41,15 +42,21 @@ async def take(request: Request) -> Response:
     if isinstance(result, Gone):
         return gone(app)
     if isinstance(result, Invalid):
-        with app.store.read() as session:
-            asked = answer.look(app, session, token)
-        if asked is None:
-            return gone(app)
-        return _question(app, token, asked, score=score, comment=comment, error=result.field)
+        return await run_in_threadpool(_again, app, given, result)
     to = f"/a/{token}/thanks"
     if result.stopped:
         to = f"/l/{app.keys.token(Purpose.LEAVE, result.survey_id)}"
     return RedirectResponse(to, SEE_OTHER, headers=HEADERS)
+
+
+def _again(app: App, given: Given, result: Invalid) -> Response:
+    """Show the question once more, with what they wrote and what is wrong with it."""
+    with app.store.read() as session:
+        asked = answer.look(app, session, given.token)
+    if asked is None:
+        return gone(app)
+    shown = {"score": given.score, "comment": given.comment, "error": result.field}
+    return _question(app, given.token, asked, **shown)
 
 
 def thanks(request: Request) -> Response:
