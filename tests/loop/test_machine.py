@@ -5,10 +5,8 @@
 
 import logging
 import os
-from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import count
 from random import Random
 from typing import Any, Final
 
@@ -16,13 +14,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
-    invariant,
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlmodel import SQLModel
 
 from connectors.errors import ConnectorError
@@ -30,23 +26,20 @@ from connectors.ports import Mail, MailEvent, MailEventKind, Outcome, Trigger, T
 from loop import leave, outbox, pull, refer, schedule
 from loop.app import Purpose
 from loop.models import (
-    Answer,
-    Case,
     Contact,
     Customer,
     Effect,
     Referral,
-    Revision,
     Survey,
 )
 from loop.outbox.claim import claim
 from loop.outbox.deliver import _deliver
-from loop.states import MAIL_KINDS, OPEN, CaseState, EffectState, Kind
+from loop.states import OPEN, EffectState, Kind
 from loop.store import Store
-from tests.loop.conftest import World, make_world
+from tests.loop.conftest import make_world
+from tests.loop.promises import RECORDS, Promises
 
 EXAMPLES: Final = int(os.environ.get("NPSLOOP_MACHINE", "0"))
-RECORDS: Final = 4
 ADDRESSES: Final = ("ann@a.example", "ANN@a.example ", "ben@a.example", "cleo@b.example", "")
 SETTLED: Final = {MailEventKind.BOUNCED, MailEventKind.COMPLAINED, MailEventKind.UNSUBSCRIBED}
 
@@ -55,37 +48,8 @@ which = st.integers(0, 7)
 scores = st.integers(0, 10)
 
 
-class Told(logging.Handler):
-    """Keeps what the log says of our mistakes."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.mistakes: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep it."""
-        self.mistakes.append(self.format(record))
-
-
-class Ring(RuleBasedStateMachine):
+class Ring(Promises):
     """A few people, a CRM, a mailer, and all that can happen to them."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__()
-        self.world, self.app = world, world.app
-        self.names = [f"Person{n}" for n in range(RECORDS)]
-        self.number = count()
-        self.left: set[str] = set()
-        """Addresses that must get no mail."""
-        self.by_wish: set[str] = set()
-        """Those that may change their mind."""
-        self.forgotten: set[str] = set()
-        """Words of people who were forgotten."""
-        self.comments: dict[str, list[str]] = defaultdict(list)
-        self.seen = 0
-        self.pulled = False
-        self.told = Told()
-        logging.getLogger("loop").addHandler(self.told)
 
     def teardown(self) -> None:
         """Let everything come to rest, and look once more."""
@@ -330,46 +294,7 @@ class Ring(RuleBasedStateMachine):
         with self.app.store.write() as session:
             leave.forget(self.app, session, session.get_one(Customer, customer_id))
 
-    # What stays true
-
-    @invariant()
-    def nobody_gets_the_same_mail_twice(self) -> None:
-        doubled = {k: n for k, n in Counter(m.key for m in self.world.mailer.sent).items() if n > 1}
-        assert doubled == {}
-
-    @invariant()
-    def the_current_answer_is_the_newest_revision(self) -> None:
-        newest: dict[str, Revision] = {}
-        for revision in sorted(self.world.all(Revision), key=lambda r: r.at):
-            newest[revision.survey_id] = revision
-        answers = {answer.survey_id: answer for answer in self.world.all(Answer)}
-        assert answers.keys() == newest.keys()
-        for survey_id, answer in answers.items():
-            told = newest[survey_id]
-            assert (answer.score, answer.comment) == (told.score, told.comment)
-
-    @invariant()
-    def what_was_handed_over_is_known(self) -> None:
-        """A mail is done or unknown where it went out, and nothing else is done."""
-        sent = {mail.key for mail in self.world.mailer.sent}
-        for effect in self.world.all(Effect):
-            if effect.kind in MAIL_KINDS:
-                if effect.key in sent:
-                    assert effect.state in {EffectState.DONE, EffectState.UNKNOWN}, effect
-                else:
-                    assert effect.state is not EffectState.DONE, effect
-
-    @invariant()
-    def the_forgotten_are_forgotten(self) -> None:
-        tables = SQLModel.metadata.sorted_tables if self.forgotten else []
-        with self.app.store.read() as session:
-            rows = [row for of in tables for row in session.connection().execute(select(of))]
-        told = [row for row in map(repr, rows) if any(f"{w}'" in row for w in self.forgotten)]
-        assert not told, told
-
-    @invariant()
-    def nothing_went_wrong_in_our_own_code(self) -> None:
-        assert self.told.mistakes == []
+    # The end
 
     def rest(self) -> None:
         """Bring everything up and deliver until nothing is due."""
@@ -383,21 +308,6 @@ class Ring(RuleBasedStateMachine):
             if not any(e.state is EffectState.DUE for e in self.world.all(Effect)):
                 return
         raise AssertionError([e for e in self.world.all(Effect) if e.state is EffectState.DUE])
-
-    def at_rest(self) -> None:
-        """Nothing is due: the CRM says what we know."""
-        there = self.world.crm.state
-        newest: dict[str, Answer] = {}
-        for answer in sorted(self.world.all(Answer), key=lambda a: (a.answered_at, a.survey_id)):
-            newest[answer.customer_id] = answer
-        for contact in self.world.all(Contact):
-            known = contact.gone_at is None and contact.remote_id in there.contacts
-            if known and contact.customer_id in newest:
-                assert there.scores[contact.remote_id].score == newest[contact.customer_id].score
-        for case in self.world.all(Case):
-            task = there.tasks.get(f"npsloop-{case.survey_id}")
-            if case.state is CaseState.WITHDRAWN and task is not None:
-                assert task.key in there.finished or task.contact_id not in there.contacts
 
 
 def picked(of: Any, n: int) -> Any:  # noqa: ANN401 - one of them
@@ -446,6 +356,7 @@ def begin(store: Store, monkeypatch: pytest.MonkeyPatch) -> Ring:
     return ring
 
 
+@pytest.mark.timeout(600)
 def test_what_we_promise_holds_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing doubled, nothing lost, nobody mailed after leaving: see the invariants."""
     store = Store("sqlite://")
