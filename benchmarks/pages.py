@@ -1,4 +1,8 @@
-"""Ready-made pages of a HubSpot list and a Salesforce query, served from memory."""
+"""Ready-made pages of a HubSpot list and a Salesforce query, served from memory.
+
+A contact has 30 properties in both, as where other tools share the account; the loop wants a
+third of them.
+"""
 
 import json
 import socket
@@ -14,7 +18,7 @@ SALESFORCE_PAGE: Final = 2000
 FIRST: Final = 1_000_000
 VERSION: Final = "/services/data/v66.0"
 STAMP: Final = "2030-01-07T09:00:00.000"
-FILLER: Final = (
+HUBSPOT_REST: Final = (
     ("city", "Graz"),
     ("state", "Styria"),
     ("country", "Austria"),
@@ -35,6 +39,26 @@ FILLER: Final = (
     ("first_conversion_event_name", "Website: Contact us"),
     ("hs_analytics_source", "ORGANIC_SEARCH"),
     ("notes_last_contacted", f"{STAMP}Z"),
+)
+SALESFORCE_REST: Final = (
+    ("Salutation", "Ms."),
+    ("MailingCity", "Graz"),
+    ("MailingState", "Styria"),
+    ("MailingCountry", "Austria"),
+    ("MailingPostalCode", "8010"),
+    ("Phone", "+43 316 000000"),
+    ("MobilePhone", "+43 660 000000"),
+    ("Department", "Purchasing"),
+    ("LeadSource", "Web"),
+    ("Description", None),
+    ("Birthdate", None),
+    ("AssistantName", None),
+    ("CreatedDate", f"{STAMP}+0000"),
+    ("CreatedById", "005000000000001AAA"),
+    ("LastModifiedDate", f"{STAMP}+0000"),
+    ("LastModifiedById", "005000000000001AAA"),
+    ("LastActivityDate", "2030-01-06"),
+    ("IsDeleted", False),
 )
 Respond = Callable[[str], bytes]
 
@@ -80,7 +104,15 @@ def salesforce(n: int) -> Respond:
         page["records"] = [_salesforce_contact(at) for at in range(start, end)]
         pages.append(_response(page))
     nothing = _response({"totalSize": 0, "done": True, "records": []})
-    fields = {*_salesforce_contact(0), "Subject", "ContactId", "ClosedDate", "IsActive", "Industry"}
+    fields = {
+        *_salesforce_contact(0),
+        "IsClosed",
+        "Subject",
+        "ContactId",
+        "ClosedDate",
+        "IsActive",
+        "Industry",
+    }
     described = _response({"fields": [{"name": name} for name in fields]})
 
     def respond(line: str) -> bytes:
@@ -105,7 +137,7 @@ def _hubspot_contact(at: int) -> dict[str, Any]:
         "hs_language": "de-at",
         "lastmodifieddate": f"{STAMP}Z",
         "hs_object_id": str(FIRST + at),
-        **dict(FILLER),
+        **dict(HUBSPOT_REST),
     }
     company = str(at % 5000)
     links = [
@@ -139,7 +171,7 @@ def _salesforce_contact(at: int) -> dict[str, Any]:
         "HasOptedOutOfEmail": False,
         "EmailBouncedReason": None,
         "IsEmailBounced": False,
-        "IsClosed": False,
+        **dict(SALESFORCE_REST),
     }
 
 

@@ -33,7 +33,7 @@ from loop.models import (
 )
 from loop.outbox import Owed, owe
 from loop.states import Kind
-from loop.store import chunks, table, upsert
+from loop.store import among, chunks, table, upsert
 
 CONTACT_FIELDS: Final = (
     "email",
@@ -206,12 +206,8 @@ class _Person(NamedTuple):
 
 def _known(session: Session, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Return address and customer of the contacts that we have already."""
-    columns = col(Contact.id), col(Contact.email), col(Contact.customer_id)
-    known: dict[str, tuple[str, str]] = {}
-    for some in chunks(ids):
-        for found in session.connection().execute(select(*columns).where(columns[0].in_(some))):
-            known[found[0]] = (found[1], found[2])
-    return known
+    query = "SELECT id, email, customer_id FROM contact WHERE id IN"
+    return {row[0]: (row[1], row[2]) for row in among(session, query, ids)}
 
 
 def _row(
@@ -265,11 +261,9 @@ def _customers(app: App, people: Sequence[_Person]) -> list[dict[str, Any]]:
 
 def _same_person(session: Session, rows: Sequence[dict[str, Any]], made: Mapping[str, str]) -> None:
     """Let rows whose person was known under their address (`made`, by id) point to that person."""
-    found: dict[str, str] = {}
-    columns = col(Customer.email), col(Customer.id)
-    for some in chunks([address for address in made.values() if address]):
-        rows_there = session.connection().execute(select(*columns).where(columns[0].in_(some)))
-        found |= {str(address): customer_id for address, customer_id in rows_there}
+    addresses = [address for address in made.values() if address]
+    query = "SELECT email, id FROM customer WHERE email IN"
+    found: dict[str, str] = dict(map(tuple, among(session, query, addresses)))
     for row in rows:
         address = made.get(row["customer_id"])
         if address:

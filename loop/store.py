@@ -231,6 +231,18 @@ def insert_for(dialect: Dialect, model: type[SQLModel]) -> Any:  # noqa: ANN401 
     return (postgresql if dialect.name == "postgresql" else sqlite).insert(table(model))
 
 
+def among(session: Session, query: str, ids: Sequence[str]) -> Iterator[Sequence[Any]]:
+    """Give the rows of a query of texts that ends with `IN`, for these ids, from the driver.
+
+    SQLAlchemy would give each id a name of its own.
+    """
+    connection = session.connection()
+    mark = "?" if connection.dialect.positional else "%s"
+    for some in chunks(ids):
+        marks = ", ".join([mark] * len(some))
+        yield from connection.exec_driver_sql(f"{query} ({marks})", tuple(some)).all()
+
+
 def at_hand(
     session: Session, model: type[M], ids: Iterable[str | None], *, lock: bool = False
 ) -> list[M]:

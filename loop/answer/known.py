@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import BindParameter, Select, bindparam, select
 from sqlmodel import Session
 
-from loop.models import Answer, Contact, Survey
+from loop.models import Answer, Survey
 from loop.states import Stage
-from loop.store import chunks, table
+from loop.store import among, chunks, table
 
 
 @dataclass(slots=True)
@@ -59,20 +59,19 @@ def said(session: Session, survey_ids: Sequence[str]) -> dict[str, Said]:
 def records(session: Session, customer_ids: Sequence[str]) -> dict[str, list[Record]]:
     """Return each customer's records that are still there."""
     found: dict[str, list[Record]] = defaultdict(list)
-    for row in _rows(session, _RECORDS, sorted(set(customer_ids))):
+    for row in sorted(map(tuple, among(session, _RECORDS, sorted(set(customer_ids))))):
         found[row[0]].append(Record(*row[1:]))
     return found
 
 
 def _rows(session: Session, query: Select[Any], ids: Sequence[str]) -> list[Any]:
     connection = session.connection()
-    return [row for some in chunks(ids) for row in connection.execute(query, {"ids": some})]
+    return [row for some in chunks(ids) for row in connection.execute(query, {"ids": some}).all()]
 
 
 _IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
 _SURVEY: Final = table(Survey).c
 _ANSWER: Final = table(Answer).c
-_CONTACT: Final = table(Contact).c
 
 _QUESTIONS: Final = (
     select(*(_SURVEY[name] for name in Question.__slots__))
@@ -84,7 +83,5 @@ _SAID: Final = select(_ANSWER.survey_id, *(_ANSWER[name] for name in Said._field
     _ANSWER.survey_id.in_(_IDS)
 )
 _RECORDS: Final = (
-    select(_CONTACT.customer_id, *(_CONTACT[name] for name in Record._fields))
-    .where(_CONTACT.customer_id.in_(_IDS), _CONTACT.gone_at.is_(None))
-    .order_by(_CONTACT.id)
+    "SELECT customer_id, id, crm, account_id FROM contact WHERE gone_at IS NULL AND customer_id IN"
 )
