@@ -47,15 +47,20 @@ def _open_cases(app: App) -> dict[str, list[tuple[str, str]]]:
 
 def _look_up(app: App, crm: Crm, tasks: list[tuple[str, str]]) -> Counter[str]:
     states = crm.task_states([task_id for task_id, _ in tasks])
+    ended = {
+        survey_id: (to, state.finished_at or app.now())
+        for state, (_, survey_id) in zip(states, tasks, strict=True)
+        if (to := _ended(state)) is not None
+    }
     counts: Counter[str] = Counter()
     with app.store.write() as session:
-        for state, (_, survey_id) in zip(states, tasks, strict=True):
-            to = _ended(state)
-            case = session.get_one(Case, survey_id, with_for_update=True)
-            if to is None or case.state is not CaseState.OPEN:
-                continue
-            moves.case(session, case, to, state.finished_at or app.now())
-            counts[to] += 1
+        surveys = at_hand(session, Survey, ended, lock=True)
+        for case in at_hand(session, Case, ended, lock=True):
+            if case.state is CaseState.OPEN:
+                to, at = ended[case.survey_id]
+                moves.case(session, case, to, at)
+                counts[to] += 1
+        del surveys
     return counts
 
 

@@ -78,8 +78,15 @@ def _take_all(app: App, session: Session, events: Sequence[MailEvent], handlers:
         event.id: event for event in events if event.mail_key in effects and event.id not in seen
     }
     upsert(session, models.MailEvent, [_row(event) for event in fresh.values()])
+    moved = [
+        effects[event.mail_key].survey_id
+        for event in fresh.values()
+        if event.kind in OF_CONSEQUENCE or effects[event.mail_key].state is EffectState.UNKNOWN
+    ]
+    held = at_hand(session, Survey, moved, lock=True)  # in the order that everybody keeps
     for event in fresh.values():
         _take(app, session, event, effects[event.mail_key], handlers)
+    del held
     return len(fresh)
 
 

@@ -136,7 +136,10 @@ def _open_referrals(app: App, session: Session, answered: Sequence[After]) -> No
     corrected = {after.survey.customer_id: after for after in answered if not after.first}
     for some in chunks(sorted(corrected)):
         for referral in session.scalars(
-            select(Referral).where(col(Referral.customer_id).in_(some)).with_for_update()
+            select(Referral)
+            .where(col(Referral.customer_id).in_(some))
+            .order_by(col(Referral.id))
+            .with_for_update()
         ):
             _again(session, referral, corrected[referral.customer_id].group, now)
     session.flush()
@@ -169,6 +172,9 @@ def _cases(session: Session, survey_ids: Sequence[str]) -> dict[str, Case]:
         case.survey_id: case
         for some in chunks(survey_ids)
         for case in session.scalars(
-            select(Case).where(col(Case.survey_id).in_(some)).with_for_update()
+            select(Case)
+            .where(col(Case.survey_id).in_(some))
+            .order_by(col(Case.survey_id))
+            .with_for_update()
         )
     }
