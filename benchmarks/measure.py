@@ -31,11 +31,11 @@ def compared(n: int, ours: Sequence[float], bound: Sequence[float]) -> dict[str,
     }
 
 
-def options(what: str, n: int) -> argparse.ArgumentParser:
+def options(what: str, n: int, rounds: int = ROUNDS) -> argparse.ArgumentParser:
     """Return the options that every benchmark has."""
     made = argparse.ArgumentParser(description=what)
     made.add_argument("-n", type=int, default=n, help=f"how many (default {n})")
-    made.add_argument("--rounds", type=int, default=ROUNDS, help=f"median of (default {ROUNDS})")
+    made.add_argument("--rounds", type=int, default=rounds, help=f"median of (default {rounds})")
     made.add_argument("--json", action="store_true", help="print one JSON object")
     return made
 

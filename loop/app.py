@@ -40,7 +40,7 @@ class Keys:
     """
 
     def __init__(self, secret: str) -> None:
-        self._secret = secret.encode()
+        self._keyed = hmac.new(secret.encode(), digestmod="sha256")
 
     def token(self, purpose: Purpose, row_id: str) -> str:
         """Return the token for a link, 22 characters."""
@@ -56,7 +56,9 @@ class Keys:
         return self._mac(f"address:{email}").hex()
 
     def _mac(self, words: str) -> bytes:
-        return hmac.digest(self._secret, words.encode(), "sha256")
+        mac = self._keyed.copy()
+        mac.update(words.encode())
+        return mac.digest()
 
 
 def hash_of(token: str) -> str:
