@@ -28,8 +28,9 @@ SECRET: Final = "only these tests know it, and it is long enough"
 def work(config: Config) -> None:
     """Deliver until nothing is due, as the only process does from its start."""
     app = build(config, SECRET)
-    for service in (app.mailer, *app.crms.values()):
-        service.batch = BATCH
+    app.mailer.batch = BATCH
+    for crm in app.crms.values():
+        crm.batch = BATCH
     reap(app, all_claims=True)
     print("at work", flush=True)  # noqa: T201 - how it tells
     while _due(app.store):
