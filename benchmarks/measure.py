@@ -1,4 +1,4 @@
-"""What the benchmarks share: fresh processes, the median of some rounds, one way to tell."""
+"""What the benchmarks share: processes that take turns, medians, one way to tell."""
 
 import argparse
 import json
@@ -6,18 +6,17 @@ import multiprocessing
 import resource
 import statistics
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 SPAWN: Final = multiprocessing.get_context("spawn")
 STATUS: Final = Path("/proc/self/status")
 START_TIMEOUT_S: Final = 60.0
 ROUNDS: Final = 3
-T = TypeVar("T")
 
 
 def compared(n: int, ours: Sequence[float], bound: Sequence[float]) -> dict[str, Any]:
@@ -31,11 +30,11 @@ def compared(n: int, ours: Sequence[float], bound: Sequence[float]) -> dict[str,
     }
 
 
-def options(what: str, n: int, rounds: int = ROUNDS) -> argparse.ArgumentParser:
+def options(what: str, n: int) -> argparse.ArgumentParser:
     """Return the options that every benchmark has."""
     made = argparse.ArgumentParser(description=what)
     made.add_argument("-n", type=int, default=n, help=f"how many (default {n})")
-    made.add_argument("--rounds", type=int, default=rounds, help=f"median of (default {rounds})")
+    made.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often (default {ROUNDS})")
     made.add_argument("--json", action="store_true", help="print one JSON object")
     return made
 
@@ -52,12 +51,6 @@ def tell(what: str, told: Mapping[str, Any], *, as_json: bool) -> None:
             f"{name:<12}{one['rate']:>10,.0f}/s  bound {one['bound']:>10,.0f}/s"
             f"  ratio {one['ratio_to_bound']:.2f}  {'  '.join(more)}  (n = {one['n']:,})"
         )
-
-
-def alone(function: Callable[..., T], *args: object) -> T:
-    """Return what a function gives in a fresh process of its own."""
-    with ProcessPoolExecutor(1, mp_context=SPAWN) as pool:
-        return pool.submit(function, *args).result()
 
 
 @contextmanager
@@ -79,6 +72,45 @@ def _port(connection: Connection) -> int:
         raise TimeoutError(message)
     port: int = connection.recv()
     return port
+
+
+class Turns:
+    """A process that works when told to, a turn at a time; see `work`."""
+
+    def __init__(self, function: Callable[..., None], *args: object) -> None:
+        self._here, there = SPAWN.Pipe()
+        self._process = SPAWN.Process(target=function, args=(there, *args), daemon=True)
+        self._process.start()
+        there.close()
+
+    def turn(self) -> float:
+        """Let it work; return the seconds that took."""
+        self._here.send(obj=True)
+        took: float = self._here.recv()
+        return took
+
+    def end(self) -> float:
+        """Let it look at what it did and end; return how much its memory grew, in MB."""
+        self._here.send(obj=False)
+        grown: float = self._here.recv()
+        self._process.join()
+        return grown
+
+
+def work(connection: Connection, steps: Iterator[int], turn: int) -> float:
+    """Take steps whenever told to, until they come to `turn` together; return the memory's growth.
+
+    A step says how many it did.
+    """
+    before = peak_mb()
+    while connection.recv():
+        did, started = 0, time.perf_counter()
+        for step in steps:
+            did += step
+            if did >= turn:
+                break
+        connection.send(time.perf_counter() - started)
+    return peak_mb() - before
 
 
 def peak_mb() -> float:

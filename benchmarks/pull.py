@@ -7,8 +7,9 @@ them into one table of SQLite, a page a transaction, as durably as we do.
 import http.client
 import sqlite3
 import tempfile
-import time
 from collections.abc import Iterator
+from math import ceil
+from multiprocessing.connection import Connection
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
@@ -31,7 +32,8 @@ from loop.resources import templates
 from loop.store import Store
 
 N: Final = 20_000
-ROUNDS: Final = 5
+TURN: Final = 2_000
+"""How many contacts come in before the other side has its turn."""
 CRMS: Final = ("hubspot", "salesforce")
 COLUMNS: Final = (
     "id, email, first_name, last_name, title, account_id, owner_id, locale, opted_out, bounced"
@@ -68,11 +70,8 @@ SALESFORCE: Final = itemgetter(
 Rows = list[tuple[Any, ...]]
 
 
-def ours(crm: str, port: int, n: int) -> tuple[float, float]:
-    """Pull all contacts into a fresh database; return how many a second, and our memory's growth.
-
-    Raise where not all came.
-    """
+def ours(connection: Connection, crm: str, port: int, n: int) -> None:
+    """Pull all contacts into a fresh database."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(f"sqlite:///{folder}/npsloop.db")
         store.upgrade()
@@ -84,17 +83,15 @@ def ours(crm: str, port: int, n: int) -> tuple[float, float]:
             letters=Letters(builtin=templates()),
             keys=Keys("a secret that only this benchmark knows"),
         )
-        before, started = measure.peak_mb(), time.perf_counter()
-        for _ in pull.customers(app):
-            pass
-        took = time.perf_counter() - started
+        told = (page.count for page in pull.customers(app) if page.records == "contacts")
+        grown = measure.work(connection, told, TURN)
         with store.read() as session:
             _expect(n, session.scalar(select(func.count()).select_from(Contact)))
         store.close()
-        return n / took, measure.peak_mb() - before
+        connection.send(grown)
 
 
-def bound(crm: str, port: int, n: int) -> float:
+def bound(connection: Connection, crm: str, port: int, n: int) -> None:
     """Do the least that can be done with the same pages."""
     with tempfile.TemporaryDirectory() as folder:
         database = sqlite3.connect(Path(folder) / "bound.db", isolation_level=None)
@@ -102,31 +99,37 @@ def bound(crm: str, port: int, n: int) -> float:
         database.execute("PRAGMA synchronous = FULL")
         database.execute(TABLE)
         read = {"hubspot": _hubspot, "salesforce": _salesforce}[crm]
-        started = time.perf_counter()
-        for rows in read(http.client.HTTPConnection("127.0.0.1", port)):
-            database.execute("BEGIN IMMEDIATE")
-            database.executemany(UPSERT, rows)
-            database.execute("COMMIT")
-        took = time.perf_counter() - started
+        pages_ = read(http.client.HTTPConnection("127.0.0.1", port))
+        grown = measure.work(connection, (_kept(database, rows) for rows in pages_), TURN)
         _expect(n, database.execute("SELECT count(*) FROM contact").fetchone()[0])
         database.close()
-        return n / took
+        connection.send(grown)
 
 
 def run(crm: str, n: int, rounds: int) -> dict[str, Any]:
-    """Return how the two compare for one CRM, measured in turn."""
-    ours_, bound_ = [], []
+    """Return how the two compare for one CRM; they take turns until both have all contacts."""
+    took, peaks = [0.0, 0.0], []
     with measure.beside(pages.serve, crm, n) as port:
         for _ in range(rounds):
-            bound_.append(measure.alone(bound, crm, port, n))
-            ours_.append(measure.alone(ours, crm, port, n))
-    told = measure.compared(n, [rate for rate, _ in ours_], bound_)
-    return told | {"peak_mb": round(max(peak for _, peak in ours_), 1)}
+            sides = [measure.Turns(side, crm, port, n) for side in (ours, bound)]
+            for _ in range(ceil(n / TURN)):
+                for at, side in enumerate(sides):
+                    took[at] += side.turn()
+            peaks += [side.end() for side in sides][:1]
+    rates = [[n * rounds / seconds] for seconds in took]
+    return measure.compared(n, *rates) | {"peak_mb": round(max(peaks), 1)}
+
+
+def _kept(database: sqlite3.Connection, rows: Rows) -> int:
+    database.execute("BEGIN IMMEDIATE")
+    database.executemany(UPSERT, rows)
+    database.execute("COMMIT")
+    return len(rows)
 
 
 def main() -> None:
     """Measure; of several CRMs the one that is further from its bound counts."""
-    options = measure.options(__doc__ or "", N, ROUNDS)
+    options = measure.options(__doc__ or "", N)
     options.add_argument("--crm", choices=CRMS, help="only this CRM")
     given = options.parse_args()
     crms = {crm: run(crm, given.n, given.rounds) for crm in CRMS if given.crm in {None, crm}}
