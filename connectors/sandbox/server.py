@@ -9,6 +9,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 START_TIMEOUT_S = 10.0
+IDLE_S = 120
+"""How long a kept-alive connection may rest: closing it just as a request comes loses its answer."""
 
 
 class Cuttable(HttpToolsProtocol):
@@ -35,6 +37,7 @@ class Server(uvicorn.Server):
                 http=Cuttable,
                 log_level="critical",
                 access_log=False,
+                timeout_keep_alive=IDLE_S,
                 date_header=getattr(application, "date_header", True),
             )
         )
