@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from sqlmodel import select
@@ -102,24 +103,7 @@ def shop(sqlite_template: Path, tmp_path: Path) -> Iterator[Shop]:
     with ExitStack() as open_:
         open_.callback(sendgrid.close)
         at = [open_.enter_context(running(one.application)) for one in (salesforce, sendgrid)]
-        settings = SETTINGS | {
-            "crms": [
-                {
-                    "type": "salesforce",
-                    "my_domain": "example",
-                    "client_id": CLIENT_ID,
-                    "client_secret": CLIENT_SECRET,
-                    "origin": at[0],
-                }
-            ],
-            "mailer": {
-                "type": "sendgrid",
-                "api_key": sendgrid.api_key,
-                "webhook_public_key": sendgrid.public_key,
-                "origin": at[1],
-            },
-            "database": {"url": f"sqlite:///{path}"},
-        }
+        settings = configuration(at, sendgrid, path)
         app = apps.build(Config.model_validate(settings), SECRET)
         open_.callback(app.store.close)
         url = open_.enter_context(running(application(app)))
@@ -139,6 +123,25 @@ def shop(sqlite_template: Path, tmp_path: Path) -> Iterator[Shop]:
         trouble(salesforce, sendgrid)
         yield Shop(app, salesforce, sendgrid, Mortal(worker))
         worker.stdin.close()
+
+
+def configuration(at: Sequence[str], sendgrid: SendGridSandbox, path: Path) -> dict[str, Any]:
+    """Return the settings with which our program finds both services."""
+    salesforce = {
+        "type": "salesforce",
+        "my_domain": "example",
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "origin": at[0],
+    }
+    mailer = {
+        "type": "sendgrid",
+        "api_key": sendgrid.api_key,
+        "webhook_public_key": sendgrid.public_key,
+        "origin": at[1],
+    }
+    own = {"crms": [salesforce], "mailer": mailer, "database": {"url": f"sqlite:///{path}"}}
+    return SETTINGS | own
 
 
 def fill(salesforce: SalesforceSandbox) -> None:
