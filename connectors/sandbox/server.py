@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 START_TIMEOUT_S = 10.0
 IDLE_S = 120
-"""How long a kept-alive connection may rest: closing it just as a request comes loses its answer."""
+"""How long a connection may rest: closing it just as a request comes loses the answer."""
 
 
 class Cuttable(HttpToolsProtocol):
