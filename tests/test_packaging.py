@@ -7,12 +7,15 @@ import sys
 import sysconfig
 import tomllib
 import venv
+from importlib.metadata import version
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from typer.testing import CliRunner
 
 from loop import resources
+from loop.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
 PIN = re.compile(r"^([a-z0-9-]+)==([^\s;]+)(?: ; [^\\]+)? \\$")
@@ -129,3 +132,9 @@ def test_every_dependency_is_pinned() -> None:
     names = {re.split(r"[^a-z0-9-]", wish)[0] for wish in wanted}
 
     assert names - pins("requirements.txt").keys() == set()
+
+
+def test_the_command_tells_its_version() -> None:
+    told = CliRunner().invoke(app, ["--version"])
+
+    assert (told.exit_code, told.stdout) == (0, f"npsloop {version('npsloop')}\n")

@@ -4,6 +4,8 @@ A new group is a line at the foot of this file. Keep start-up quick: whatever ta
 Typer to import (the configuration, the database, a connector) is imported inside the command.
 """
 
+from typing import Annotated
+
 import typer
 
 from loop.cli import (
@@ -35,8 +37,24 @@ app = typer.Typer(
 )
 
 
+def _tell_version(wanted: bool) -> None:  # noqa: FBT001 - as Typer calls it
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - quick start-up
+
+        typer.echo(f"npsloop {version('npsloop')}")
+        raise typer.Exit
+
+
 @app.callback()
-def npsloop() -> None:
+def npsloop(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_tell_version, is_eager=True, help="Tell the version and end."
+        ),
+    ] = False,
+) -> None:
     """Ask customers how likely they are to recommend you, and do something about it."""
 
 
