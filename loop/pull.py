@@ -178,7 +178,8 @@ def _keep_contacts(app: App, session: Session, crm: str, page: ports.Page[ports.
     if made < len(people):
         _same_person(session, rows, {person.id: person.address for person in people.values()})
     fresh = {person.id for person in people.values()}
-    _renamed(app, session, rows, known, fresh)
+    if known:
+        _renamed(app, session, rows, known, fresh)
     upsert(session, Contact, rows, update=("customer_id", *CONTACT_FIELDS))
     joined = {row["customer_id"] for row in rows if row["id"] not in known} - fresh
     for row in rows:
