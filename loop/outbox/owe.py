@@ -1,10 +1,9 @@
 """Writing down what is owed, in the transaction of the move that owes it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Dialect, case
 from sqlmodel import Session
@@ -14,8 +13,7 @@ from loop.states import MAIL, MAIL_KINDS, EffectState, Kind, lane
 from loop.store import Many, insert_for, table
 
 
-@dataclass(frozen=True, kw_only=True)
-class Owed:
+class Owed(NamedTuple):
     """One effect to be written down. Its key says what it is: owed twice, it is still one."""
 
     kind: Kind

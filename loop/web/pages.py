@@ -21,6 +21,7 @@ HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 GONE: Final = 404
+SEE_OTHER: Final = 303
 
 
 def app_of(request: Request) -> App:
@@ -47,6 +48,19 @@ def in_words(at: datetime) -> str:
 def gone(app: App) -> HTMLResponse:
     """Return the page for a link that is unknown or over: the same for both."""
     return page(app, "gone", {}, status=GONE)
+
+
+def onward(to: str) -> Response:
+    """Send them on to a page of ours, whose address is plain ASCII."""
+    response = Response(status_code=SEE_OTHER)
+    response.raw_headers = [*_ONWARD, (b"location", to.encode("ascii"))]
+    return response
+
+
+_ONWARD: Final = [
+    (b"content-length", b"0"),
+    *((name.lower().encode(), value.encode()) for name, value in HEADERS.items()),
+]
 
 
 def stylesheet(request: Request) -> Response:

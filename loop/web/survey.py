@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from loop import answer
 from loop.answer import Asked, Given, Gone, Invalid
@@ -15,9 +15,8 @@ from loop.correspondence import common
 from loop.models import Referral
 from loop.states import Group
 from loop.web import forms
-from loop.web.pages import HEADERS, app_of, gone, in_words, page
+from loop.web.pages import app_of, gone, in_words, onward, page
 
-SEE_OTHER: Final = 303
 INVALID: Final = 422
 
 
@@ -46,7 +45,7 @@ async def take(request: Request) -> Response:
     to = f"/a/{token}/thanks"
     if result.stopped:
         to = f"/l/{app.keys.token(Purpose.LEAVE, result.survey_id)}"
-    return RedirectResponse(to, SEE_OTHER, headers=HEADERS)
+    return onward(to)
 
 
 def _again(app: App, given: Given, result: Invalid) -> Response:
@@ -67,7 +66,7 @@ def thanks(request: Request) -> Response:
         if asked is None:
             return gone(app)
         if asked.answer is None:
-            return RedirectResponse(f"/a/{token}", SEE_OTHER, headers=HEADERS)
+            return onward(f"/a/{token}")
         group = Group.of(asked.answer.score)
         words = common(app, asked.survey) | {
             "group": str(group),
