@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Dialect, case
+from sqlalchemy import ColumnElement, Dialect, case, literal_column
 from sqlmodel import Session
 
 from loop.models import Effect, new_id
@@ -52,18 +52,23 @@ def owe(session: Session, effects: Iterable[Owed], now: datetime) -> None:
 def _owing(dialect: Dialect, names: Sequence[str]) -> Many:
     statement = insert_for(dialect, Effect)
     effects = table(Effect)
-    was = effects.c.state
-    mail = effects.c.lane == lane(MAIL, Kind.ASK)
-    sent = (was == EffectState.DONE) | (was == EffectState.UNKNOWN)
-    stays = (was == EffectState.CLAIMED) | (mail & sent)
+    was, due = effects.c.state, _said(EffectState.DUE)
+    mail = effects.c.lane == _said(lane(MAIL, Kind.ASK))
+    sent = (was == _said(EffectState.DONE)) | (was == _said(EffectState.UNKNOWN))
+    stays = (was == _said(EffectState.CLAIMED)) | (mail & sent)
     again = {
-        "state": case((stays, was), else_=str(EffectState.DUE)),
-        "version": effects.c.version + 1,
+        "state": case((stays, was), else_=due),
+        "version": effects.c.version + literal_column("1"),
         "due_at": statement.excluded.due_at,
-        "tries": 0,
-        "problem": case((stays | (was == EffectState.DUE), effects.c.problem), else_=""),
+        "tries": literal_column("0"),
+        "problem": case((stays | (was == due), effects.c.problem), else_=_said("")),
     }
     return Many(dialect, statement.on_conflict_do_update(index_elements=["key"], set_=again), names)
+
+
+def _said(word: str) -> ColumnElement[Any]:
+    """Return a word of ours as it stands in the statement: bound, each row would bring it along."""
+    return literal_column(f"'{word}'")
 
 
 def _row(effect: Owed, now: datetime) -> dict[str, Any]:
