@@ -18,16 +18,25 @@ from loop.app import App, Purpose
 from loop.models import Answer, Effect, Revision, Step, Survey
 from loop.outbox.claim import claim
 from loop.states import MAIL, EffectState, Kind, Stage, lane
-from tests.loop.conftest import World
+from loop.store import Store
+from tests.loop.conftest import World, make_world
 
 LETTERS = lane(MAIL, Kind.ASK)
+
+
+@pytest.fixture
+def world(store: Store) -> World:
+    """Give a world where a whole company may be asked."""
+    made = make_world(store, ask={"per_account_max": 1000})
+    made.add_owner()
+    made.add_account(owner_id="o1")
+    return made
 
 
 def many(world: World, n: int) -> None:
     """Let many people of one company come in."""
     for i in range(n):
         world.add(f"c{i}", f"p{i}@acme.example", account_id="a1")
-    world.app.config.ask.__dict__["per_account_max"] = n  # the settings are frozen
     world.pull()
 
 
