@@ -1,5 +1,6 @@
 """Puts a letter into a mail: whom it is to, whose name stands on it, and the way out of it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -49,6 +50,15 @@ def mail(app: App, session: Session, effect: Effect, occasion: Occasion) -> Mail
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         },
     )
+
+
+def addresses(app: App, surveys: Iterable[Survey]) -> list[str]:
+    """Return where the surveys were sent, as the suppression list has it (hashes).
+
+    Their people may have another address by now; whoever got the mail is meant as well.
+    """
+    emails = {survey.snapshot["email"].strip().lower() for survey in surveys}
+    return sorted(app.keys.address(email) for email in emails if email)
 
 
 def common(app: App, survey: Survey, owner: Owner | None = None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from sqlmodel import Session, col
 from connectors.ports import MailEvent, MailEventKind
 from loop import models, moves
 from loop.app import App, hash_of
+from loop.correspondence import addresses
 from loop.models import Contact, Customer, Effect, Survey
 from loop.outbox import settle_unknown
 from loop.outbox.deliver import Handlers
@@ -39,14 +40,14 @@ def find(session: Session, token: str, *, lock: bool = False) -> Survey | None:
 
 def unsubscribe(app: App, session: Session, survey: Survey, why: Why = Why.UNSUBSCRIBED) -> None:
     """Write to this person never again. Doing it twice is the same as once."""
-    suppress(session, [survey.customer_id], why, app.now())
+    suppress(session, [survey.customer_id], why, app.now(), addresses(app, [survey]))
     for stands in _open(session, survey.customer_id):
         moves.survey(session, stands, Stage.UNSUBSCRIBED, app.now(), why)
 
 
 def resubscribe(app: App, session: Session, survey: Survey) -> None:
     """Take an unsubscribe back, at the person's own wish; a complaint stands."""
-    lift(session, survey.customer_id)
+    lift(session, survey.customer_id, addresses(app, [survey]))
     again = survey.stage is Stage.UNSUBSCRIBED and survey.asked_at is not None
     if (
         again
@@ -124,7 +125,8 @@ def _mind(app: App, session: Session, survey: Survey, event: MailEvent) -> None:
     """Draw the consequence for the person."""
     match event.kind:
         case MailEventKind.BOUNCED if event.permanent:
-            suppress(session, [survey.customer_id], Why.BOUNCED, app.now())
+            sent_to = addresses(app, [survey])
+            suppress(session, [survey.customer_id], Why.BOUNCED, app.now(), sent_to)
             if (survey.stage, Stage.BOUNCED) in SURVEY:
                 moves.survey(session, survey, Stage.BOUNCED, app.now(), event.kind)
         case MailEventKind.DROPPED:

@@ -231,16 +231,23 @@ def insert_for(dialect: Dialect, model: type[SQLModel]) -> Any:  # noqa: ANN401 
     return (postgresql if dialect.name == "postgresql" else sqlite).insert(table(model))
 
 
-def among(session: Session, query: str, ids: Sequence[str]) -> Iterator[Sequence[Any]]:
-    """Give the rows of a query of texts that ends with `IN`, for these ids, from the driver.
+def among(
+    session: Session, query: str, ids: Sequence[str], *, lock: bool = False
+) -> Iterator[Sequence[Any]]:
+    """Give the rows of a query that ends with `IN`, for these ids, as the driver has them.
 
-    SQLAlchemy would give each id a name of its own.
+    SQLAlchemy would give each id a name of its own. With `lock` nobody else changes the rows
+    until the transaction ends: on SQLite nobody else writes meanwhile anyway.
     """
     connection = session.connection()
-    mark = "?" if connection.dialect.positional else "%s"
+    mark, tail = ("?", "") if connection.dialect.name == "sqlite" else ("%s", _LOCKED)
     for some in chunks(ids):
         marks = ", ".join([mark] * len(some))
-        yield from connection.exec_driver_sql(f"{query} ({marks})", tuple(some)).all()
+        asked = f"{query} ({marks}){tail if lock else ''}"
+        yield from connection.exec_driver_sql(asked, tuple(some)).all()
+
+
+_LOCKED: Final = " ORDER BY id FOR UPDATE"
 
 
 def at_hand(

@@ -27,8 +27,18 @@ OWN_WISH: Final = (Why.UNSUBSCRIBED, Why.STOP)
 """What people may take back."""
 
 
-def suppress(session: Session, customer_ids: Sequence[str], why: Why, at: datetime) -> None:
-    """Write to these people never again. It stands as soon as the transaction does."""
+def suppress(
+    session: Session,
+    customer_ids: Sequence[str],
+    why: Why,
+    at: datetime,
+    also: Sequence[str] = (),
+) -> None:
+    """Write to these people never again. It stands as soon as the transaction does.
+
+    `also` are hashes of addresses that they had when they were written to.
+    """
+    _list(session, also, why, at)
     for some in chunks(customer_ids):
         hashes = session.connection().execute(
             select(col(Customer.address_hash)).where(
@@ -46,6 +56,8 @@ def carry(session: Session, was: str, now: str, at: datetime) -> None:
 
 
 def _list(session: Session, hashes: Sequence[str], why: Why, at: datetime) -> None:
+    if not hashes:
+        return
     rows = [{"address_hash": found, "reason": why, "at": at} for found in hashes]
     upsert(session, Suppression, rows, key=("address_hash",))
     listed = table(Suppression)
@@ -56,16 +68,13 @@ def _list(session: Session, hashes: Sequence[str], why: Why, at: datetime) -> No
     )
 
 
-def lift(session: Session, customer_id: str) -> None:
+def lift(session: Session, customer_id: str, also: Sequence[str] = ()) -> None:
     """Take somebody's own unsubscribe back; a bounce or a complaint stays."""
     customer = session.get(Customer, customer_id)
-    if customer is None or not customer.address_hash:
-        return
+    hashes = [*also, customer.address_hash] if customer else also
     listed = table(Suppression)
     session.connection().execute(
-        delete(listed).where(
-            listed.c.address_hash == customer.address_hash, listed.c.reason.in_(OWN_WISH)
-        )
+        delete(listed).where(listed.c.address_hash.in_(hashes), listed.c.reason.in_(OWN_WISH))
     )
 
 

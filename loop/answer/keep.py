@@ -14,10 +14,11 @@ from loop.answer.look import answerable, open_until
 from loop.answer.owes import After, owes
 from loop.answer.stop import says_stop
 from loop.app import App, hash_of
+from loop.correspondence import addresses
 from loop.models import Answer, Instant, Revision, Step, Survey, new_id
 from loop.outbox import owe, proven
 from loop.states import Group, Kind, Stage
-from loop.store import add, chunks, table, upsert
+from loop.store import add, at_hand, chunks, table, upsert
 from loop.suppression import Why, suppress
 
 COMMENT_MAX: Final = 5000
@@ -67,7 +68,7 @@ class _Batch:
     revisions: list[dict[str, Any]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
     after: dict[str, After] = field(default_factory=dict)
-    stopped: list[str] = field(default_factory=list)
+    stopped: list[Question] = field(default_factory=list)
     left: list[Question] = field(default_factory=list)
     """Surveys that were answered with a STOP and no score."""
     unproven: list[str] = field(default_factory=list)
@@ -84,7 +85,9 @@ def keep(app: App, session: Session, given: Sequence[Given]) -> list[Taken | Gon
         _take(app, batch, asked.get(hashed), one) for hashed, one in zip(hashes, given, strict=True)
     ]
     if batch.stopped:
-        suppress(session, batch.stopped, Why.STOP, batch.now)
+        surveys = at_hand(session, Survey, (one.id for one in batch.stopped))
+        people = [survey.customer_id for survey in surveys]
+        suppress(session, people, Why.STOP, batch.now, addresses(app, surveys))
     for left in batch.left:
         if left.stage in states.OPEN:
             survey = session.get_one(Survey, left.id)
@@ -114,7 +117,7 @@ def _take(app: App, batch: _Batch, survey: Question | None, given: Given) -> Tak
     if len(comment) > COMMENT_MAX:
         return Invalid("comment")
     if stopped:
-        batch.stopped.append(survey.customer_id)
+        batch.stopped.append(survey)
     if given.score is None or not 0 <= given.score <= 10:  # noqa: PLR2004 - the scale
         if not stopped:
             return Invalid("score")
@@ -143,7 +146,7 @@ def _write(batch: _Batch, survey: Question, before: Said | None, given: Given) -
     batch.revisions.append(revision | {"way": given.way, "at": batch.now})
     step = {"id": new_id(), "survey_id": survey.id, "was": survey.stage, "to": Stage.ANSWERED}
     batch.steps.append(step | {"at": batch.now, "why": f"score {score}"})
-    if survey.asked_at is None:
+    if not survey.asked:
         batch.unproven.append(survey.id)
     group = Group.of(score)
     kinds = states.owed(survey.stage, Stage.ANSWERED, group)

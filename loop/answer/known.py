@@ -4,14 +4,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import BindParameter, Select, bindparam, select
 from sqlmodel import Session
 
-from loop.models import Answer, Survey
 from loop.states import Stage
-from loop.store import among, chunks, table
+from loop.store import among
 
 
 @dataclass(slots=True)
@@ -24,7 +22,8 @@ class Question:
     contact_id: str
     account_id: str
     stage: Stage
-    asked_at: datetime | None
+    asked: bool
+    """Their mail is known to have gone out."""
     expires_at: datetime
 
 
@@ -47,13 +46,17 @@ class Record(NamedTuple):
 
 def questions(session: Session, hashes: Sequence[str]) -> dict[str, Question]:
     """Return the surveys behind links, by the hash of the link's token; nobody else moves them."""
-    rows = _rows(session, _QUESTIONS, sorted(set(hashes)))
-    return {row[0]: Question(*row) for row in rows}
+    rows = among(session, _QUESTIONS, sorted(set(hashes)), lock=True)
+    return {
+        row[0]: Question(*row[:5], Stage(row[5]), asked=bool(row[6]), expires_at=_instant(row[7]))
+        for row in rows
+    }
 
 
 def said(session: Session, survey_ids: Sequence[str]) -> dict[str, Said]:
     """Return what was answered before, by survey."""
-    return {row[0]: Said(*row[1:]) for row in _rows(session, _SAID, survey_ids)}
+    rows = among(session, _SAID, survey_ids)
+    return {row[0]: Said(row[1], row[2], _instant(row[3])) for row in rows}
 
 
 def records(session: Session, customer_ids: Sequence[str]) -> dict[str, list[Record]]:
@@ -64,24 +67,16 @@ def records(session: Session, customer_ids: Sequence[str]) -> dict[str, list[Rec
     return found
 
 
-def _rows(session: Session, query: Select[Any], ids: Sequence[str]) -> list[Any]:
-    connection = session.connection()
-    return [row for some in chunks(ids) for row in connection.execute(query, {"ids": some}).all()]
+def _instant(told: str | datetime) -> datetime:
+    """Return a time as the driver tells it: SQLite's in text, without its zone."""
+    return datetime.fromisoformat(f"{told}+00:00") if isinstance(told, str) else told
 
-
-_IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
-_SURVEY: Final = table(Survey).c
-_ANSWER: Final = table(Answer).c
 
 _QUESTIONS: Final = (
-    select(*(_SURVEY[name] for name in Question.__slots__))
-    .where(_SURVEY.answer_hash.in_(_IDS))
-    .order_by(_SURVEY.id)
-    .with_for_update()
+    "SELECT answer_hash, id, customer_id, contact_id, account_id, stage,"
+    " asked_at IS NOT NULL, expires_at FROM survey WHERE answer_hash IN"
 )
-_SAID: Final = select(_ANSWER.survey_id, *(_ANSWER[name] for name in Said._fields)).where(
-    _ANSWER.survey_id.in_(_IDS)
-)
+_SAID: Final = "SELECT survey_id, score, comment, answered_at FROM answer WHERE survey_id IN"
 _RECORDS: Final = (
     "SELECT customer_id, id, crm, account_id FROM contact WHERE gone_at IS NULL AND customer_id IN"
 )

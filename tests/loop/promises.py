@@ -40,6 +40,8 @@ class Promises(RuleBasedStateMachine):
         """Addresses that must get no mail."""
         self.by_wish: set[str] = set()
         """Those that may change their mind."""
+        self.for_good: set[str] = set()
+        """Those that pressed "spam"."""
         self.forgotten: set[str] = set()
         """Words of people who were forgotten."""
         self.comments: dict[str, list[str]] = defaultdict(list)

@@ -104,6 +104,21 @@ def test_who_left_stays_left_under_a_new_address(world: World) -> None:
     assert len(world.mailer.sent) == 1
 
 
+def test_the_address_that_got_the_mail_is_left_alone_as_well(world: World) -> None:
+    """Ann's record has another address when she presses the link; then the old one comes back."""
+    world.add("c1", "ann@acme.example")
+    world.ask()
+    world.add("c1", "ann.new@acme.example")
+    world.pull()
+    unsubscribe(world)
+
+    world.add("c2", "Ann@acme.example")
+    world.clock.forward(days=200)
+    world.ask()
+
+    assert len(world.mailer.sent) == 1
+
+
 def test_a_bounce_stays_with_the_old_address(world: World) -> None:
     """That is why somebody corrected it."""
     world.add()

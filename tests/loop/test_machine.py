@@ -225,13 +225,17 @@ class Ring(Promises):
             customer = session.get_one(Customer, survey.customer_id)
         return {customer.email} if customer.email else set()
 
-    def _left(self, mail: Mail, survey: Survey, *, wish: bool) -> None:
+    def _left(
+        self, mail: Mail, survey: Survey, *, wish: bool = False, for_good: bool = False
+    ) -> None:
+        """Note who left. A wish outranks a bounce: whoever presses our link has got our mail."""
         gone = {mail.to.strip().lower()}
-        if wish:
+        if for_good:
+            self.for_good |= gone
+        elif wish:
             gone |= self._address_now(survey)
-            self.by_wish |= gone - self.left
-        else:
-            self.by_wish -= gone
+            self.by_wish |= gone
+        self.by_wish -= self.for_good
         self.left |= gone
 
     @rule(n=which, kind=st.sampled_from(MailEventKind), permanent=st.booleans(), copies=which)
@@ -250,8 +254,12 @@ class Ring(Promises):
         for _ in range(copies % 3 + 1):
             leave.take_events(self.app, [told, told], schedule.HANDLERS)
         if kind in SETTLED and (kind is not MailEventKind.BOUNCED or permanent):
-            wish = kind is MailEventKind.UNSUBSCRIBED
-            self._left(mail, self.survey(mail), wish=wish)
+            self._left(
+                mail,
+                self.survey(mail),
+                wish=kind is MailEventKind.UNSUBSCRIBED,
+                for_good=kind is MailEventKind.COMPLAINED,
+            )
 
     @rule(n=which, friend=st.sampled_from(["fred", "frida"]))
     def friend_joins(self, n: int, friend: str) -> None:
