@@ -47,10 +47,29 @@ class Record(NamedTuple):
 def questions(session: Session, hashes: Sequence[str]) -> dict[str, Question]:
     """Return the surveys behind links, by the hash of the link's token; nobody else moves them."""
     rows = among(session, _QUESTIONS, sorted(set(hashes)), lock=True)
-    return {
-        row[0]: Question(*row[:5], Stage(row[5]), asked=bool(row[6]), expires_at=_instant(row[7]))
-        for row in rows
-    }
+    return {row[0]: _question(*row) for row in rows}
+
+
+def _question(  # noqa: PLR0913, PLR0917 - the columns of `_QUESTIONS`, in their order
+    answer_hash: str,
+    survey_id: str,
+    customer_id: str,
+    contact_id: str,
+    account_id: str,
+    stage: str,
+    asked: object,
+    expires_at: str | datetime,
+) -> Question:
+    return Question(
+        answer_hash=answer_hash,
+        id=survey_id,
+        customer_id=customer_id,
+        contact_id=contact_id,
+        account_id=account_id,
+        stage=Stage(stage),
+        asked=bool(asked),
+        expires_at=_instant(expires_at),
+    )
 
 
 def said(session: Session, survey_ids: Sequence[str]) -> dict[str, Said]:
