@@ -50,7 +50,7 @@ log: Final = logging.getLogger(__name__)
 
 
 class Outdated(Mendable):
-    """The database is not of this version. Run `npsloop db upgrade`."""
+    """The database is not of this version. Run `npsloop db upgrade`, or the newer program."""
 
 
 class Store:
@@ -96,16 +96,33 @@ class Store:
             return unit(session)
 
     def upgrade(self) -> None:
-        """Bring the database to this version's shape. Doing it twice is the same as once."""
-        with self._writing.begin() as connection:
+        """Bring the database to this version's shape, in one transaction: all of it or nothing.
+
+        Doing it twice, or from two processes at once, is the same as once. Raise `Outdated`
+        where a newer version made it: there is no way back but a copy.
+        """
+        with self._writing.connect() as connection, self._rebuilding(connection):
             if not self.lite:
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7061)")
+            _known(MigrationContext.configure(connection).get_current_revision())
             command.upgrade(_alembic(connection), "head")
+
+    @contextmanager
+    def _rebuilding(self, connection: Connection) -> Iterator[None]:
+        """Hold a transaction in which SQLite lets a table be dropped that others refer to."""
+        try:
+            if self.lite:  # only outside a transaction
+                connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
+            with connection.begin():
+                yield
+        finally:
+            if self.lite:
+                connection.connection.cursor().execute("PRAGMA foreign_keys = ON")
 
     def check(self) -> None:
         """Raise `Outdated` where the database has another version's shape."""
-        now = self.revision()
-        head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+        now, head = self.revision(), _scripts().get_current_head()
+        _known(now)
         if now != head:
             message = f"the database is at {now or 'nothing'}, not at {head}: npsloop db upgrade"
             raise Outdated(message)
@@ -275,6 +292,22 @@ def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     """Cut a list of ids to what one `IN (...)` takes."""
     for start in range(0, len(ids), SQLITE_ROWS_MAX):
         yield ids[start : start + SQLITE_ROWS_MAX]
+
+
+def _known(revision: str | None) -> None:
+    """Raise `Outdated` where a revision is none that leads to this version's."""
+    if revision is not None and revision not in {
+        step.revision for step in _scripts().walk_revisions()
+    }:
+        message = (
+            f"the database is at {revision}, which this version does not know: a newer one made it;"
+            " install that one, or restore a copy from before its upgrade (there is no way down)"
+        )
+        raise Outdated(message)
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(MIGRATIONS))
 
 
 def _alembic(connection: Connection) -> AlembicConfig:

@@ -5,6 +5,7 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -63,10 +64,19 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         return
     uri: str = request.getfixturevalue("postgres")
     template: str = request.getfixturevalue("postgres_template")
-    name = f"t{uuid.uuid4().hex}"
-    _administer(uri, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield uri.replace("/postgres?", f"/{name}?")
-    _administer(uri, f"DROP DATABASE {name} WITH (FORCE)")
+    with _database(uri, template) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give a database with nothing in it, not even our schema, of each kind in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'npsloop.db'}"
+        return
+    uri: str = request.getfixturevalue("postgres")
+    with _database(uri) as url:
+        yield url
 
 
 @pytest.fixture
@@ -75,6 +85,15 @@ def store(database_url: str) -> Iterator[Store]:
     made = Store(database_url)
     yield made
     made.close()
+
+
+@contextmanager
+def _database(uri: str, template: str = "template1") -> Iterator[str]:
+    """Make a database on a server, and drop it in the end."""
+    name = f"t{uuid.uuid4().hex}"
+    _administer(uri, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield uri.replace("/postgres?", f"/{name}?")
+    _administer(uri, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _administer(uri: str, statement: str) -> None:
