@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,19 +23,6 @@ secret: a-secret-of-at-least-thirty-two-characters
 """
 
 run = CliRunner()
-
-
-@pytest.fixture(autouse=True)
-def _nothing_set_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("NPSLOOP_")]:
-        monkeypatch.delenv(name)
-
-
-@pytest.fixture(autouse=True)
-def _fresh_consoles() -> Iterator[None]:
-    yield
-    say.stdout.cache_clear()
-    say.stderr.cache_clear()
 
 
 @pytest.fixture

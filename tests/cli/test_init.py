@@ -6,7 +6,6 @@ import select
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,19 +15,6 @@ from loop.cli import app, say
 from loop.config import load
 
 run = CliRunner()
-
-
-@pytest.fixture(autouse=True)
-def _nothing_set_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("NPSLOOP_")]:
-        monkeypatch.delenv(name)
-
-
-@pytest.fixture(autouse=True)
-def _fresh_consoles() -> Iterator[None]:
-    yield
-    say.stdout.cache_clear()
-    say.stderr.cache_clear()
 
 
 @pytest.fixture

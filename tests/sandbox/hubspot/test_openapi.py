@@ -30,7 +30,7 @@ from connectors.ports import AccountScore, History, Lead, Score, Task
 from connectors.sandbox.hubspot import HubSpotSandbox
 from connectors.sandbox.server import running
 
-SPECS = Path(__file__).parents[3] / "shared" / "specs" / "hubspot"
+SPECS = Path(__file__).parents[4] / "shared" / "specs" / "hubspot"
 FILES = {
     "/crm/objects/": "objects",
     "/crm/associations/": "associations",

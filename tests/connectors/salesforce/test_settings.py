@@ -1,26 +1,11 @@
 """What can be set for Salesforce, and what the doctor finds there."""
 
-from collections.abc import Iterator
-
 import pytest
 from pydantic import ValidationError
 
 from connectors.salesforce import Config, Salesforce
 from connectors.sandbox.salesforce import USERNAME, SalesforceSandbox
-from tests.connectors.salesforce_world import SalesforceWorld, config, playing, speaking
-
-
-@pytest.fixture
-def world() -> Iterator[SalesforceWorld]:
-    with playing() as played:
-        yield played
-
-
-@pytest.fixture
-def crm(world: SalesforceWorld) -> Iterator[Salesforce]:
-    with speaking(world) as connector:
-        yield connector
-
+from tests.connectors.salesforce.world import SalesforceWorld, config, playing, speaking
 
 # Settings
 

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,23 +16,11 @@ from connectors.salesforce import Salesforce
 from connectors.salesforce import errors as told
 from connectors.sandbox.faults import Fault, Kind
 from connectors.sandbox.salesforce import USERNAME, SalesforceSandbox
-from tests.connectors.salesforce_world import SalesforceWorld, playing, speaking
+from tests.connectors.salesforce.world import SalesforceWorld, playing, speaking
 
 SECRET_COMMENT = "my number is 555-0100"
 HTML = b"<html><body><h1>Scheduled maintenance</h1></body></html>"
-DATA = Path(__file__).parents[3] / "shared" / "data" / "api"
-
-
-@pytest.fixture
-def world() -> Iterator[SalesforceWorld]:
-    with playing() as played:
-        yield played
-
-
-@pytest.fixture
-def crm(world: SalesforceWorld) -> Iterator[Salesforce]:
-    with speaking(world) as connector:
-        yield connector
+DATA = Path(__file__).parents[4] / "shared" / "data" / "api"
 
 
 @pytest.fixture

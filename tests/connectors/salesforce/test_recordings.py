@@ -15,7 +15,7 @@ from connectors.salesforce.api import decoded
 from connectors.salesforce.pull import ClosedCase, Row, _decoder
 from connectors.salesforce.write import Result
 
-DATA = Path(__file__).parents[3] / "shared" / "data" / "api"
+DATA = Path(__file__).parents[4] / "shared" / "data" / "api"
 
 
 def recorded(name: str) -> list[dict[str, object]]:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import msgspec
@@ -13,22 +13,10 @@ from connectors.ports import History, Lead, Outcome, Score, Task
 from connectors.salesforce import Salesforce
 from connectors.salesforce.write import batches, in_chunks
 from connectors.testing import CrmSuite
-from tests.connectors.salesforce_world import SalesforceWorld, playing, speaking
+from tests.connectors.salesforce.world import SalesforceWorld, speaking
 
 AT = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 HOSTILE = "O'Brien \\ \"x\" <b>&amp;</b> %_ {{ x }} ${HOME} \u202e '; DELETE FROM Contact"
-
-
-@pytest.fixture
-def world() -> Iterator[SalesforceWorld]:
-    with playing() as played:
-        yield played
-
-
-@pytest.fixture
-def crm(world: SalesforceWorld) -> Iterator[Salesforce]:
-    with speaking(world) as connector:
-        yield connector
 
 
 class TestSalesforce(CrmSuite):

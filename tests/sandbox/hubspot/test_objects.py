@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -10,36 +9,7 @@ import pytest
 
 from connectors.sandbox.hubspot import HubSpotSandbox, Problem
 from connectors.sandbox.server import running
-from tests.sandbox.hubspot_client import CONTACTS, Client, Clock
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def sandbox(clock: Clock) -> HubSpotSandbox:
-    sandbox = HubSpotSandbox(now=clock)
-    sandbox.state.rate = None
-    return sandbox
-
-
-@pytest.fixture
-def url(sandbox: HubSpotSandbox) -> Iterator[str]:
-    with running(sandbox.application) as url:
-        yield url
-
-
-@pytest.fixture
-def client(url: str) -> Client:
-    return Client(url)
-
-
-@pytest.fixture
-def ann(sandbox: HubSpotSandbox) -> str:
-    own = {"email": "ann@example.com", "firstname": "Ann", "lastname": "Able"}
-    return sandbox.state.add("contacts", own)
+from tests.sandbox.hubspot.client import CONTACTS, Client, Clock
 
 
 def test_a_record_is_created_read_changed_and_archived(client: Client, clock: Clock) -> None:

@@ -1,7 +1,6 @@
 """The HubSpot connector keeps the promises of a CRM, on the sandbox and over real HTTP."""
 
 from bisect import insort
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -13,27 +12,10 @@ from connectors.hubspot.texts import BODY_MAX, mark_in, mark_of, rich
 from connectors.ports import Contact, Owner, Priority
 from connectors.sandbox.faults import Fault, Kind
 from connectors.sandbox.hubspot import PORTAL
-from connectors.sandbox.server import running
 from connectors.testing import CrmSuite
 from connectors.testing.pulling import pulled
 from connectors.testing.writing import AT, history, lead, score, task
-from tests.connectors.hubspot_world import HubSpotWorld, connected
-
-
-@pytest.fixture
-def world() -> HubSpotWorld:
-    return HubSpotWorld()
-
-
-@pytest.fixture
-def url(world: HubSpotWorld) -> Iterator[str]:
-    with running(world.sandbox.application) as url:
-        yield url
-
-
-@pytest.fixture
-def crm(url: str) -> HubSpot:
-    return connected(url)
+from tests.connectors.hubspot.world import HubSpotWorld, connected
 
 
 class TestHubSpot(CrmSuite):

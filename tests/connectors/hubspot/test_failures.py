@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +12,13 @@ from connectors.errors import ConnectorError, Doubtful, Refused, Unauthorized, U
 from connectors.hubspot import HubSpot
 from connectors.hubspot.told import error_of, error_of_item, existing_id, ids_of
 from connectors.sandbox.faults import Fault, Kind
-from connectors.sandbox.server import running
 from connectors.testing.writing import AT, history, lead, score, task
-from tests.connectors.hubspot_world import HubSpotWorld, connected
+from tests.connectors.hubspot.world import HubSpotWorld
 
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "api"
+SHARED = Path(__file__).parents[4] / "shared" / "data" / "api"
 RECORDED = ("hubspot_v1_2014_2019_cassettes.jsonl", "nango_hubspot_recordings.jsonl")
 HTML = b"<html><body>Sorry, <b>ann@example.com</b></body></html>"
 BODIES = (b"", HTML, b'{"results": [{"id"', b"[]", b"\xff\xfe", b'"text"', b"[" * 100_000)
-
-
-@pytest.fixture
-def world() -> HubSpotWorld:
-    return HubSpotWorld()
-
-
-@pytest.fixture
-def url(world: HubSpotWorld) -> Iterator[str]:
-    with running(world.sandbox.application) as url:
-        yield url
-
-
-@pytest.fixture
-def crm(url: str) -> HubSpot:
-    return connected(url)
 
 
 CALLS: list[Callable[[HubSpot], object]] = [
