@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import os
+import secrets
 import socket
 import threading
 from base64 import urlsafe_b64encode
@@ -71,6 +72,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _worker() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class App:
     """Everything a stage may reach for."""
@@ -83,7 +88,8 @@ class App:
     letters: Letters
     keys: Keys
     now: Callable[[], datetime] = utc_now
-    worker: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
+    worker: str = field(default_factory=_worker)
+    """Who we are in the rows that we hold: another at each start, also with the same number."""
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when the process is to end: long work stops after the page or batch in hand."""
 

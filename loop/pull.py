@@ -19,6 +19,7 @@ from sqlmodel import Session, col
 from connectors import ports
 from loop import identity
 from loop.app import App
+from loop.columns import new_id
 from loop.gathered import gathered
 from loop.models import (
     Account,
@@ -29,7 +30,6 @@ from loop.models import (
     Survey,
     Trigger,
     Watermark,
-    new_id,
 )
 from loop.outbox import Owed, owe
 from loop.states import Kind

@@ -14,8 +14,9 @@ from loop.answer.look import answerable, open_until
 from loop.answer.owes import After, owes
 from loop.answer.stop import says_stop
 from loop.app import App, hash_of
+from loop.columns import Instant, new_id
 from loop.correspondence import addresses
-from loop.models import Answer, Instant, Revision, Step, Survey, new_id
+from loop.models import Answer, Revision, Step, Survey
 from loop.outbox import owe, proven
 from loop.states import Group, Kind, Stage
 from loop.store import add, at_hand, chunks, table, upsert

@@ -10,7 +10,8 @@ from sqlmodel import Session, col
 from loop import moves
 from loop.answer.known import Question, Record, records
 from loop.app import App, Purpose
-from loop.models import Case, Referral, new_id
+from loop.columns import new_id
+from loop.models import Case, Referral
 from loop.outbox import Owed
 from loop.states import CaseState, Group, Kind, ReferralState
 from loop.store import chunks, upsert

@@ -16,8 +16,9 @@ from sqlmodel import Session, col
 from loop.app import App, Purpose
 from loop.choose import people
 from loop.choose.judge import Candidate, Reason, Room, Rules, judge
+from loop.columns import new_id
 from loop.config import Program
-from loop.models import Customer, Ledger, Step, Survey, Trigger, new_id
+from loop.models import Customer, Ledger, Step, Survey, Trigger
 from loop.outbox import Owed, owe
 from loop.states import OPEN, Kind, Stage
 from loop.store import table, upsert

@@ -12,8 +12,9 @@ from sqlmodel import Session, col
 
 from loop.app import App
 from loop.choose.judge import Candidate, Room, Rules
+from loop.columns import Instant
 from loop.config import Program
-from loop.models import Account, Contact, Customer, Instant, Owner, Suppression, Survey, Trigger
+from loop.models import Account, Contact, Customer, Owner, Suppression, Survey, Trigger
 from loop.states import OPEN
 from loop.store import chunks
 

@@ -12,7 +12,7 @@ from sqlmodel import Session, col
 from loop import figures, schedule
 from loop.app import App
 from loop.follow_up import NOBODY
-from loop.models import Answer, Case, Contact, Effect, JobRun, Survey
+from loop.models import Answer, Call, Case, Contact, Effect, JobRun, Survey
 from loop.states import CaseState, EffectState, Kind, Stage
 
 NOBODY_YET: Final = NOBODY.partition(":")[0]
@@ -154,7 +154,7 @@ def invariants(app: App) -> list[dict[str, Any]]:
             _every_survey_is_owed_its_question(session),
             _what_was_sent_was_asked(session),
             _every_answer_is_written_back(app, session),
-            _nothing_over_is_claimed(app, session),
+            _what_is_claimed_is_held(app, session),
         ]
 
 
@@ -210,10 +210,14 @@ def _every_answer_is_written_back(app: App, session: Session) -> dict[str, Any]:
     return _promise("every answer is owed to its record", [f"survey {one}" for one in lacking])
 
 
-def _nothing_over_is_claimed(app: App, session: Session) -> dict[str, Any]:
+def _what_is_claimed_is_held(app: App, session: Session) -> dict[str, Any]:
+    """Find claims that nobody can be at work on: a call that is over, or should be since long."""
     tidied = app.now() - timedelta(seconds=2 * app.config.schedule.tidy_s)
-    query = select(col(Effect.id)).where(
-        col(Effect.state) == EffectState.CLAIMED, col(Effect.lease_until) < tidied
+    holds = exists().where(
+        col(Call.id) == col(Effect.call_id),
+        col(Call.ended_at).is_(None),
+        col(Call.lease_until) >= tidied,
     )
+    query = select(col(Effect.id)).where(col(Effect.state) == EffectState.CLAIMED, ~holds)
     left = session.connection().execute(query.limit(10)).scalars().all()
-    return _promise("no claim outlives its lease", [f"effect {one}" for one in left])
+    return _promise("what is claimed is held by an open call", [f"effect {one}" for one in left])

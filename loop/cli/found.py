@@ -10,7 +10,7 @@ from loop import schedule
 from loop.app import App
 from loop.cli import people, say
 from loop.config import Mendable
-from loop.models import Contact, Customer, Effect, MailEvent, Survey
+from loop.models import Call, Contact, Customer, Effect, MailEvent, Survey
 from loop.states import EffectState
 
 ID_MIN: Final = 6
@@ -90,8 +90,19 @@ def row(effect: Effect) -> dict[str, Any]:
     }
 
 
+def _call(call: Call) -> dict[str, Any]:
+    return {
+        "id": call.id,
+        "worker": call.worker,
+        "effects": call.size,
+        "started_at": call.started_at.isoformat(),
+        "ended_at": call.ended_at.isoformat() if call.ended_at else None,
+        "problem": call.problem,
+    }
+
+
 def more(session: Session, effect: Effect) -> dict[str, Any]:
-    """Return whom an effect is for, and what the mail provider told about it."""
+    """Return whom an effect is for, its newest call, and what the mail provider told about it."""
     survey = session.get(Survey, effect.survey_id) if effect.survey_id else None
     contact_id = effect.contact_id or (survey.contact_id if survey else "")
     contact = session.get(Contact, contact_id) if contact_id else None
@@ -100,6 +111,7 @@ def more(session: Session, effect: Effect) -> dict[str, Any]:
     events = session.scalars(
         select(MailEvent).where(col(MailEvent.effect_key) == effect.key).order_by(col(MailEvent.at))
     )
+    call = session.get(Call, effect.call_id) if effect.call_id else None
     return {
         "key": effect.key,
         "customer": {
@@ -109,5 +121,6 @@ def more(session: Session, effect: Effect) -> dict[str, Any]:
             "record": contact_id,
         },
         "survey": effect.survey_id or "",
+        "call": _call(call) if call else None,
         "mail_events": [f"{event.at:%Y-%m-%d %H:%M} {event.kind}" for event in events],
     }

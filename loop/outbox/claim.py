@@ -1,47 +1,98 @@
 """Takes the next batch of a lane, in one short transaction."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Exists, Select, and_, exists, literal_column, select
+from sqlalchemy import Exists, Select, and_, exists, literal_column, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from loop.app import App
-from loop.models import Contact, Customer, Effect, Suppression, Survey
+from loop.columns import new_id
+from loop.models import Call, Contact, Customer, Effect, Suppression, Survey
 from loop.states import MAIL_KINDS, OPEN, EffectState, Kind, Stage
+from loop.store import add, chunks, table
 
 LEASE: Final = timedelta(minutes=10)
 """Longer than any call may take: the transport's time-outs are far below it."""
 
 
-def claim(app: App, lane: str, size: int, only: Kind | None = None) -> Sequence[Effect]:
-    """Claim up to `size` effects that are due; none are returned only where none is due.
+@dataclass(frozen=True)
+class Claimed:
+    """A batch that is ours for as long as its call has its lease."""
+
+    call: Call
+    effects: Sequence[Effect]
+
+
+def claim(app: App, lane: str, size: int, only: Kind | None = None) -> Claimed | None:
+    """Claim up to `size` effects that are due; None where none is.
 
     A mail to somebody who has left, or whose survey is over, is settled here and not claimed.
     """
-    while found := _claim(app, lane, size, only):
-        if claimed := [effect for effect in found if effect.state is EffectState.CLAIMED]:
+    while claimed := _claim(app, lane, size, only):
+        if claimed.effects:
             return claimed
-    return ()
+    return None
 
 
-def _claim(app: App, lane: str, size: int, only: Kind | None) -> Sequence[Effect]:
-    """Claim or settle the next effects; return both."""
-    with app.store.write() as session:
+def _claim(app: App, lane: str, size: int, only: Kind | None) -> Claimed | None:
+    """Claim or settle the next effects; none are claimed where all of them were settled.
+
+    Where the connection broke at the commit, look whether the claim was kept.
+    """
+    call = Call(id=new_id(), lane=lane, worker=app.worker, size=0, started_at=app.now())
+    tried: list[Session] = []
+
+    def unit(session: Session) -> Claimed | None:
+        if tried and (kept := session.get(Call, call.id)):
+            return Claimed(kept, session.scalars(_of(kept)).all())
+        tried.append(session)
         found = session.scalars(_due(app, lane, only).limit(size)).all()
+        if not found:
+            return None
+        session.expunge_all()
         stopped = _stopped(app, session, found)
-        now = app.now()
-        for effect in found:
-            state = stopped.get(effect.id)
-            effect.state = state or EffectState.CLAIMED
-            if state is None:
-                effect.worker, effect.lease_until = app.worker, now + LEASE
-            else:
-                effect.settled_at = now
-        session.add_all(found)
-    return found
+        _settle(session, stopped, app.now())
+        held = [effect for effect in found if effect.id not in stopped]
+        return Claimed(call, _hold(app, session, call, held))
+
+    return app.store.work(unit)
+
+
+def _hold(app: App, session: Session, call: Call, effects: Sequence[Effect]) -> Sequence[Effect]:
+    """Write the call down, and that it holds these effects."""
+    if not effects:
+        return ()
+    now, row = app.now(), table(Effect)
+    call.size, call.started_at, call.lease_until = len(effects), now, now + LEASE
+    add(session, Call, [call.model_dump()])
+    for some in chunks([effect.id for effect in effects]):
+        held = {"state": EffectState.CLAIMED, "call_id": call.id}
+        session.connection().execute(update(row).where(row.c.id.in_(some)).values(**held))
+    for effect in effects:
+        effect.state, effect.call_id = EffectState.CLAIMED, call.id
+    return effects
+
+
+def _settle(session: Session, stopped: Mapping[str, EffectState], now: datetime) -> None:
+    """Let the mails that must not go out end as they are to end."""
+    row = table(Effect)
+    for state in set(stopped.values()):
+        for some in chunks([effect_id for effect_id, its in stopped.items() if its is state]):
+            ended = {"state": state, "settled_at": now}
+            session.connection().execute(update(row).where(row.c.id.in_(some)).values(**ended))
+
+
+def _of(call: Call) -> Select[Any]:
+    """Return the query for what a call holds."""
+    return (
+        select(Effect)
+        .where(col(Effect.state) == EffectState.CLAIMED, col(Effect.call_id) == call.id)
+        .order_by(col(Effect.due_at), col(Effect.account_id), col(Effect.id))
+    )
 
 
 def _due(app: App, lane: str, only: Kind | None) -> Select[Any]:

@@ -82,10 +82,10 @@ def batches(
     left = sys.maxsize if at_most is None else at_most
     while caller is not None and left > 0 and not app.stopping.is_set():
         claimed = claim(app, lane, min(caller.batch, left), only)
-        if not claimed:
+        if claimed is None:
             return
-        results = _deliver(app, lane, claimed, handlers)
-        record(app, results, handlers)
+        results = _deliver(app, lane, claimed.effects, handlers)
+        record(app, claimed.call, results, handlers)
         left -= len(results)
         stopped = next((result.outcome.error for result in results if result.stops), None)
         yield Batch(len(results), stopped)

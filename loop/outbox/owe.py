@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Dialect, case, literal_column
 from sqlmodel import Session
 
-from loop.models import Effect, new_id
+from loop.columns import new_id
+from loop.models import Effect
 from loop.states import MAIL, MAIL_KINDS, EffectState, Kind, lane
 from loop.store import Many, insert_for, table
 

@@ -13,7 +13,7 @@ from sqlmodel import Session, col
 from connectors.errors import ConnectorError, Doubtful, Unauthorized, Unavailable
 from connectors.ports import Outcome
 from loop.app import App
-from loop.models import Effect, Survey
+from loop.models import Call, Effect, Survey
 from loop.states import EFFECT, MAIL_KINDS, EffectState, Kind, check
 from loop.store import at_hand, chunks, table
 
@@ -26,6 +26,7 @@ WAIT_FIRST: Final = timedelta(seconds=20)
 WAIT_MAX: Final = timedelta(hours=1)
 WAIT_FOR_OPERATOR: Final = timedelta(minutes=15)
 WAIT_AFTER_BUG: Final = timedelta(hours=1)
+STOPPED: Final = "the program stopped during the call"
 
 Handlers = Mapping[Kind, "Handler"]
 
@@ -48,19 +49,50 @@ class Result:
     """A bug came out of the call itself: the mail may be on its way."""
 
 
-def record(app: App, results: Sequence[Result], handlers: Handlers) -> None:
-    """Record each outcome. Where one cannot be recorded the others are all the same.
+def record(app: App, call: Call, results: Sequence[Result], handlers: Handlers) -> None:
+    """Record each outcome, and that the call is over.
 
-    That one stays claimed until its lease ends, and is then settled as after a crash.
+    Where one outcome cannot be recorded the others are all the same.
     """
+
+    def unit(session: Session) -> None:
+        _over(app, session, call, results)
+        _record_all(app, session, results, handlers)
+
     try:
-        app.store.work(lambda session: _record_all(app, session, results, handlers))
+        app.store.work(unit)
     except Exception:
-        if len(results) == 1:
-            log.exception("effect %s met a bug of ours", results[0].effect.id)
-            return
+        log.exception("call %s cannot be recorded in one", call.id)
         for result in results:
-            record(app, [result], handlers)
+            _record_alone(app, result, handlers)
+        app.store.work(lambda session: _over(app, session, call, results))
+
+
+def _record_alone(app: App, result: Result, handlers: Handlers) -> None:
+    """Record one outcome; where a bug of ours is in the way, what is known of it."""
+    try:
+        app.store.work(lambda session: _record_all(app, session, [result], handlers))
+    except Exception as error:
+        log.exception("effect %s met a bug of ours", result.effect.id)
+        bug = Outcome(error=Bug(result.effect.lane, f"{type(error).__name__}; see the log"))
+        known = Result(result.effect, bug, called=_may_have_gone(result))
+        app.store.work(lambda session: _record_all(app, session, [known], handlers))
+
+
+def _may_have_gone(result: Result) -> bool:
+    error = result.outcome.error
+    return result.skip is None and (error is None or isinstance(error, Doubtful))
+
+
+def _over(app: App, session: Session, call: Call, results: Sequence[Result]) -> None:
+    """End the call, first of all: calls are locked before surveys, and those before effects."""
+    stopped = next((result.outcome.error for result in results if result.stops), None)
+    row = table(Call)
+    session.connection().execute(
+        update(row)
+        .where(row.c.id == call.id, row.c.ended_at.is_(None))
+        .values(ended_at=app.now(), problem=stopped.problem if stopped else "")
+    )
 
 
 def _record_all(app: App, session: Session, results: Sequence[Result], handlers: Handlers) -> None:
@@ -74,7 +106,7 @@ def _record_all(app: App, session: Session, results: Sequence[Result], handlers:
 
 def _record_one(app: App, session: Session, result: Result, handlers: Handlers) -> None:
     effect = session.get_one(Effect, result.effect.id)  # held by `record`
-    if effect.state is not EffectState.CLAIMED or effect.worker != app.worker:
+    if effect.state is not EffectState.CLAIMED or effect.call_id != result.effect.call_id:
         return  # the lease ran out and somebody else has settled it
     error = result.outcome.error
     if result.skip is not None:
@@ -138,7 +170,6 @@ def _wait(tries: int, asked_s: float | None) -> timedelta:
 def _postpone(effect: Effect, problem: str, wait: timedelta, now: datetime) -> None:
     check("effect", EFFECT, effect.state, EffectState.DUE)
     effect.state, effect.problem, effect.due_at = EffectState.DUE, problem, now + wait
-    effect.worker, effect.lease_until = None, None
 
 
 def _due_again(app: App, effect: Effect) -> None:
@@ -153,7 +184,6 @@ def _due_again(app: App, effect: Effect) -> None:
 def _end(effect: Effect, state: EffectState, problem: str, now: datetime) -> None:
     check("effect", EFFECT, effect.state, state)
     effect.state, effect.problem, effect.settled_at = state, problem, now
-    effect.worker, effect.lease_until = None, None
 
 
 def reap(app: App, *, all_claims: bool = False) -> int:
@@ -161,19 +191,35 @@ def reap(app: App, *, all_claims: bool = False) -> int:
 
     `all_claims` is for the start of the only process: whatever is claimed then, nobody holds.
     """
-    with app.store.write() as session:
-        query = select(Effect).where(col(Effect.state) == EffectState.CLAIMED)
-        query = query.order_by(col(Effect.id)).with_for_update()
-        if not all_claims:
-            query = query.where(col(Effect.lease_until) < app.now())
-        found = session.scalars(query).all()
-        for effect in found:
-            if effect.kind in MAIL_KINDS:
-                problem = "the program stopped while it was being handed over"
-                _end(effect, EffectState.UNKNOWN, problem, app.now())
-            else:
-                _postpone(effect, "the program stopped during the call", timedelta(), app.now())
-            session.add(effect)
+    lost = select(Call).where(col(Call.ended_at).is_(None)).order_by(col(Call.id))
+    if not all_claims:
+        lost = lost.where(col(Call.lease_until) < app.now())
+
+    def unit(session: Session) -> int:
+        calls = session.scalars(lost.with_for_update(skip_locked=True)).all()
+        for call in calls:
+            call.ended_at, call.problem = app.now(), STOPPED
+        return sum(_give_back(app, session, some) for some in chunks([call.id for call in calls]))
+
+    with app.store.read() as session:
+        if session.scalars(lost.limit(1)).first() is None:
+            return 0
+    return app.store.work(unit)
+
+
+def _give_back(app: App, session: Session, calls: Sequence[str]) -> int:
+    held = (
+        select(Effect)
+        .where(col(Effect.state) == EffectState.CLAIMED, col(Effect.call_id).in_(calls))
+        .order_by(col(Effect.id))
+        .with_for_update()
+    )
+    found = session.scalars(held).all()
+    for effect in found:
+        if effect.kind in MAIL_KINDS:
+            _end(effect, EffectState.UNKNOWN, STOPPED, app.now())
+        else:
+            _postpone(effect, STOPPED, timedelta(), app.now())
     return len(found)
 
 

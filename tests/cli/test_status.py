@@ -126,8 +126,7 @@ def test_a_claim_that_nobody_holds_is_a_finding(ann: Desk) -> None:
     ann.world.choose()
     with ann.world.app.store.write() as session:
         effect = session.get_one(Effect, ann.world.only(Effect).id)
-        effect.state, effect.worker = EffectState.CLAIMED, "dead"
-        effect.lease_until = ann.world.clock.at.replace(year=2020)
+        effect.state, effect.call_id = EffectState.CLAIMED, "over"
 
     assert ann.run("status", "--check").exit_code == 3
 

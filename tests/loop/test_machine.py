@@ -146,7 +146,7 @@ class Ring(Promises):
         name = schedule.lanes(self.app)[lane % 6]
         claimed = claim(self.app, name, 3)
         if claimed and called:
-            _deliver(self.app, name, claimed, schedule.HANDLERS)
+            _deliver(self.app, name, claimed.effects, schedule.HANDLERS)
         outbox.reap(self.app, all_claims=True)
 
     @rule()
@@ -349,8 +349,8 @@ def stand(ring: Ring, survey: Survey) -> int:
 
 def begin(store: Store, monkeypatch: pytest.MonkeyPatch) -> Ring:
     """Return a machine on an empty database, whose ids are the same each time."""
-    monkeypatch.setattr("loop.models.time_ns", lambda: 0)
-    monkeypatch.setattr("loop.models._CHANCE", Random(0))
+    monkeypatch.setattr("loop.columns.time_ns", lambda: 0)
+    monkeypatch.setattr("loop.columns._CHANCE", Random(0))
     with store.write() as session:
         for table in reversed(SQLModel.metadata.sorted_tables):
             session.connection().execute(delete(table))

@@ -3,6 +3,9 @@
 Each part is a function of its own. All that is in the database stays in it.
 """
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -11,3 +14,50 @@ depends_on = None
 
 def upgrade() -> None:
     """Take the step, a part after the other."""
+    _calls()
+
+
+# Calls: what a worker holds is no longer said by each effect, but once for its batch
+
+
+def _calls() -> None:
+    op.create_table(
+        "call",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("lane", sa.String(), nullable=False),
+        sa.Column("worker", sa.String(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("alone", sa.String(), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("problem", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    is_open = sa.text("ended_at IS NULL")
+    op.create_index(
+        "call_open", "call", ["lease_until"], sqlite_where=is_open, postgresql_where=is_open
+    )
+    op.create_index(
+        "call_alone", "call", ["alone"], unique=True, sqlite_where=is_open, postgresql_where=is_open
+    )
+    with op.batch_alter_table("effect") as effect:
+        effect.add_column(sa.Column("call_id", sa.String(), nullable=True))
+    _hold()
+    with op.batch_alter_table("effect") as effect:
+        effect.drop_column("worker")
+        effect.drop_column("lease_until")
+
+
+def _hold() -> None:
+    """Let what is claimed be held by a call: one for each worker, lane and lease."""
+    op.execute(
+        "INSERT INTO call (id, lane, worker, size, started_at, lease_until, problem)"
+        " SELECT min(id), lane, worker, count(*), lease_until, lease_until, ''"
+        " FROM effect WHERE state = 'claimed' GROUP BY lane, worker, lease_until"
+    )
+    op.execute(
+        "UPDATE effect SET call_id = (SELECT call.id FROM call WHERE call.lane = effect.lane"
+        " AND call.worker = effect.worker AND call.lease_until = effect.lease_until)"
+        " WHERE state = 'claimed'"
+    )
