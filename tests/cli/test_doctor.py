@@ -107,7 +107,7 @@ def test_a_missing_configuration_is_a_finding(desk: Desk, tmp_path: Path) -> Non
 
 def test_an_old_database_is_told_with_the_command(well: Desk) -> None:
     with sqlite3.connect(well.path.parent / "npsloop.db") as database:
-        database.execute("UPDATE alembic_version SET version_num = 'old'")
+        database.execute("UPDATE alembic_version SET version_num = '0001'")
     database.close()
 
     check = checks(well)["database: migrated"]

@@ -293,7 +293,7 @@ def test_a_new_database_is_made(desk: Desk, tmp_path: Path) -> None:
 
 def test_an_old_database_is_refused_with_the_remedy(desk: Desk) -> None:
     with sqlite3.connect(desk.path.parent / "npsloop.db") as database:
-        database.execute("UPDATE alembic_version SET version_num = 'old'")
+        database.execute("UPDATE alembic_version SET version_num = '0001'")
     database.close()
 
     done = desk.run("choose")
