@@ -9,11 +9,12 @@ escapes it there.
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from msgspec import Struct
 
-from connectors.errors import ConnectorError
+from connectors.budget import Budget
+from connectors.errors import ConnectorError, Unavailable
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -268,6 +269,17 @@ class Crm(Protocol):
 
     def checks(self) -> Iterator[Check]:
         """Look at credentials, fields and rights, changing nothing."""
+        ...
+
+
+@runtime_checkable
+class Rationed(Protocol):
+    """What a `Crm` or a `Mailer` may be besides: one that allows us so many calls."""
+
+    budgets: Sequence[Budget]
+
+    def shut(self) -> Unavailable | None:
+        """Return why no call can be made for a good while; None where one can."""
         ...
 
 

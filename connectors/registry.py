@@ -13,7 +13,8 @@ from typing import Any, Final, cast
 
 from pydantic import BaseModel
 
-from connectors.ports import Crm, Mailer
+from connectors.budget import Keeper
+from connectors.ports import Crm, Mailer, Rationed
 
 GROUP: Final = "npsloop.connectors"
 BUILT_IN: Final = {
@@ -51,11 +52,14 @@ def is_mailer(type_: str) -> bool:
     return hasattr(_class_for(type_), "send")
 
 
-def connect(config: Mapping[str, Any], name: str = "") -> Crm | Mailer:
+def connect(
+    config: Mapping[str, Any], name: str = "", keeper: Keeper | None = None
+) -> Crm | Mailer:
     """Return the connector that the settings describe.
 
-    `name` is its key in the configuration, its type where not given. Raise `UnknownType`, or
-    pydantic's `ValidationError`. Nothing is sent yet.
+    `name` is its key in the configuration, its type where not given. Its budgets are kept by
+    the keeper, or in memory. Raise `UnknownType`, or pydantic's `ValidationError`. Nothing is
+    sent yet.
     """
     type_ = config.get("type")
     if not isinstance(type_, str):
@@ -64,6 +68,9 @@ def connect(config: Mapping[str, Any], name: str = "") -> Crm | Mailer:
     connector: Crm | Mailer = found(found.Config.model_validate(dict(config)))
     if name:
         connector.name = name
+    if keeper is not None and isinstance(connector, Rationed):
+        for budget in connector.budgets:
+            budget.name, budget.keeper = f"{connector.name}.{budget.name}", keeper
     return connector
 
 

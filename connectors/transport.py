@@ -7,9 +7,6 @@ itself as a urllib3 pool manager (hubspot-api-client), `Wire.request` for the re
 """
 
 import logging
-import threading
-import time
-from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -31,6 +28,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
+from connectors.budget import Budget
 from connectors.errors import Doubtful, Unavailable
 
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -44,44 +42,6 @@ NEVER_LEFT: Final = (ConnectTimeoutError, NewConnectionError, ProxyError, SSLErr
 
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 """At DEBUG it tells whole addresses, which may hold somebody's data."""
-
-
-class Budget:
-    """At most so many calls in any so many seconds, shared by the threads of a process."""
-
-    def __init__(self, calls: int, per_s: float) -> None:
-        self.calls = calls
-        self.per_s = per_s
-        self._spent: deque[float] = deque()
-        self._lock = threading.Lock()
-        self._paused_until = 0.0
-
-    def spend(self, service: str) -> None:
-        """Take one call, waiting for it where need be.
-
-        Raise `Unavailable` during a pause that the service asked for: it has its time in it.
-        """
-        while (wait := self._wait(service)) > 0:
-            time.sleep(wait)
-
-    def pause(self, seconds: float) -> None:
-        """Send nothing for this long: the service asked for it."""
-        with self._lock:
-            self._paused_until = max(self._paused_until, time.monotonic() + seconds)
-
-    def _wait(self, service: str) -> float:
-        with self._lock:
-            now = time.monotonic()
-            if now < self._paused_until:
-                left = self._paused_until - now
-                problem = f"it asked us to wait, {left:.0f} s of it are left"
-                raise Unavailable(service, problem, retry_after_s=left)
-            while self._spent and self._spent[0] <= now - self.per_s:
-                self._spent.popleft()
-            if len(self._spent) < self.calls:
-                self._spent.append(now)
-                return 0.0
-            return self._spent[0] + self.per_s - now
 
 
 class Wire:

@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import cast
 
+from connectors.budget import Keeper
 from connectors.ports import Crm, Mailer
 from connectors.registry import connect
-from loop import resources
-from loop.config import Config, Connector
+from loop import budgets, resources
+from loop.config import Config
 from loop.letters import Letters
 from loop.states import MAIL
 from loop.store import Store
@@ -106,23 +107,24 @@ def build(
     *,
     store: Store | None = None,
     now: Callable[[], datetime] = utc_now,
+    keeper: Keeper | None = None,
 ) -> App:
     """Build the app that a configuration describes; nothing is called and nothing migrated.
 
-    Raises `connectors.registry.UnknownType` and pydantic's ValidationError for connectors.
+    Rate budgets are kept in the database, unless another keeper is given. Raises
+    `connectors.registry.UnknownType` and pydantic's ValidationError for connectors.
     """
-    password = config.database.password
+    if store is None:
+        password = config.database.password
+        store = Store(config.database.url, password.get_secret_value() if password else None)
+    keeper = keeper or budgets.keeper(store)
+    crms = [cast("Crm", connect(one.own(), keeper=keeper)) for one in config.crms]
     return App(
         config=config,
-        store=store
-        or Store(config.database.url, password.get_secret_value() if password else None),
-        crms={made.name: made for made in map(_crm, config.crms)},
-        mailer=cast("Mailer", connect(config.mailer.own(), MAIL)),
+        store=store,
+        crms={crm.name: crm for crm in crms},
+        mailer=cast("Mailer", connect(config.mailer.own(), MAIL, keeper)),
         letters=Letters(config.templates, builtin=resources.templates()),
         keys=Keys(secret),
         now=now,
     )
-
-
-def _crm(settings: Connector) -> Crm:
-    return cast("Crm", connect(settings.own()))

@@ -315,6 +315,18 @@ class Ledger(SQLModel, table=True):
     next_at: datetime | None = instant(nullable=True)
 
 
+class Budget(SQLModel, table=True):
+    """What the processes together have spent of the calls that a service allows."""
+
+    name: str = Field(primary_key=True)
+    calls: int | None = None
+    """The limit, as whoever asked last had it."""
+    slices: list[list[float]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    """Each slice of time in which calls were given: its start, since 1970, and how many."""
+    paused_until: float = 0.0
+    """In seconds since 1970, as the database's clock has them."""
+
+
 class JobRun(SQLModel, table=True):
     """When a job last ran, and how it went."""
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, Unavailable
 from connectors.hubspot import checks, tasks
 from connectors.hubspot.api import ACCOUNT, BATCH, Api
 from connectors.hubspot.config import Config
 from connectors.hubspot.pull import Pull
+from connectors.hubspot.told import SERVICE
 from connectors.hubspot.write import Write
 from connectors.ports import (
     Account,
@@ -42,6 +43,7 @@ class HubSpot:
         self.name = "hubspot"
         self.config = config
         self.api = Api(config)
+        self.budgets = (self.api.budget, self.api.searches)
         self._pull = Pull(self.api, config)
         self._write = Write(self.api, config)
         self._portal = config.portal_id
@@ -97,6 +99,10 @@ class HubSpot:
     def checks(self) -> Iterator[Check]:
         """Look at the token, the properties and the owners."""
         return checks.checks(self.api, self.config)
+
+    def shut(self) -> Unavailable | None:
+        """Return why no call can be made for a good while; None where one can."""
+        return self.api.budget.shut(SERVICE)
 
     def _looked_up(self) -> str:
         try:

@@ -5,7 +5,6 @@ models cost twenty times what reading the bytes costs. So we use its one way to 
 and read the answers ourselves.
 """
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -16,12 +15,13 @@ from urllib.parse import urlencode
 import msgspec
 import urllib3
 
+from connectors.budget import Budget
 from connectors.errors import ConnectorError, Doubtful, Refused, Unavailable
 from connectors.hubspot.config import Config
 from connectors.hubspot.shapes import Batch, Plain
 from connectors.hubspot.told import SERVICE, error_of, error_of_item, ids_of
 from connectors.ports import Outcome
-from connectors.transport import Budget, Wire
+from connectors.transport import Wire
 
 VERSION: Final = "2026-09"
 OBJECTS: Final = f"/crm/objects/{VERSION}"
@@ -33,7 +33,8 @@ BATCH: Final = 100
 SLACK: Final = 1.05
 """Our ten seconds are a little longer than HubSpot's: requests bunch up on their way."""
 TRIES_WHEN_TOO_FAST: Final = 3
-WAIT_MAX_S: Final = 15.0
+SEARCH_WAIT_MAX_S: Final = 1.0
+"""A longer one is not about searches alone: so says the policy in the answer."""
 OK: Final = range(200, 300)
 
 Shape = TypeVar("Shape")
@@ -57,11 +58,11 @@ class Api:
     """The calls to one account."""
 
     def __init__(self, config: Config) -> None:
-        self.budget = Budget(config.calls_per_10_s, 10 * SLACK)
+        self.budget = Budget("calls", config.calls_per_10_s, 10 * SLACK)
+        self.searches = Budget("searches", config.searches_per_s, SLACK)
         self.wire = Wire(SERVICE, origin=config.origin, budget=self.budget)
         self._client = _client(config.access_token.get_secret_value().strip())
-        searches = Budget(config.searches_per_s, SLACK)
-        self._client.rest_client.pool_manager = _Judged(self.wire, searches)
+        self._client.rest_client.pool_manager = _Judged(self.wire, self.searches)
 
     def get(self, path: str, **query: str) -> Answer:
         """Read something. Raise a `ConnectorError`."""
@@ -117,10 +118,10 @@ class Api:
                     path, method, body=body, auth_settings=["oauth2"], _preload_content=False
                 )
             except _TooFast as refused:
-                if left == 0 or refused.wait_s > WAIT_MAX_S:
-                    self.budget.pause(refused.wait_s)
+                search = path.endswith("/search") and refused.wait_s <= SEARCH_WAIT_MAX_S
+                (self.searches if search else self.budget).pause(refused.wait_s)
+                if left == 0 or refused.wait_s > self.budget.patience_s:
                     raise refused.told from None
-                time.sleep(refused.wait_s)
             else:
                 return Answer(answer.data, _date(answer.headers.get("Date")))
         raise AssertionError  # the last try returned or raised

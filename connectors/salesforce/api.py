@@ -4,6 +4,7 @@ Its own loops are not used: a repeated 401 on them logs in without end, and head
 the way (simple-salesforce 1.12).
 """
 
+import re
 import threading
 import warnings
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ import requests
 import simple_salesforce
 from simple_salesforce.exceptions import SalesforceAuthenticationFailed
 
+from connectors.budget import Budget
 from connectors.errors import ConnectorError, Doubtful, Unauthorized, Unavailable
 from connectors.salesforce import errors
 from connectors.salesforce.config import Config
@@ -28,6 +30,10 @@ FIRST_BAD_STATUS: Final = 300
 FINAL: Final = {400, 401, 403, 404, 410}
 """After these nothing is to be hoped for from trying again."""
 BUSY: Final = {"unknown_error", "server_error", "temporarily_unavailable", "rate_limit_exceeded"}
+DAY_S: Final = 86_400.0
+"""The org's calls are counted over any 24 hours, not from midnight."""
+SHARE_SPENT: Final = "our share ({:.0%}) of the org's daily API calls is spent (api_share)"
+LIMIT_INFO: Final = re.compile(r"(?<![\w-])api-usage=[0-9]{1,12}/([0-9]{1,12})")
 T = TypeVar("T")
 
 
@@ -36,7 +42,8 @@ class Org(simple_salesforce.Salesforce):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.wire = Wire(errors.SERVICE, origin=config.origin)
+        self.day = Budget("day", None, DAY_S, why=SHARE_SPENT.format(config.api_share))
+        self.wire = Wire(errors.SERVICE, origin=config.origin, budget=self.day)
         self._renewing = threading.Lock()
         super().__init__(
             session_id=config.access_token.get_secret_value(),
@@ -88,8 +95,15 @@ class Org(simple_salesforce.Salesforce):
             response = self._sent(method, url, self._renew(token), kwargs)
         self._note_usage(response)
         if response.status_code >= FIRST_BAD_STATUS:
-            raise errors.for_answer(response.status_code, response.content)
+            raise self._told(response)
         return response
+
+    def _told(self, response: requests.Response) -> ConnectorError:
+        """Return the error that an answer stands for; where the org's day is spent, wait."""
+        error = errors.for_answer(response.status_code, response.content)
+        if isinstance(error, Unavailable) and error.retry_after_s:
+            self.day.pause(error.retry_after_s)
+        return error
 
     def _sent(self, method: str, url: str, token: str, more: dict[str, Any]) -> requests.Response:
         rest = dict(more)
@@ -98,8 +112,9 @@ class Org(simple_salesforce.Salesforce):
         return self.session.request(method, url, headers=headers, **rest)
 
     def _note_usage(self, response: requests.Response) -> None:
-        if info := response.headers.get("Sforce-Limit-Info"):
-            self.api_usage = self.parse_api_usage(info)
+        """Note how many calls a day the org has: our share of them is our budget."""
+        if found := LIMIT_INFO.search(response.headers.get("Sforce-Limit-Info", "")):
+            self.day.calls = max(int(int(found[1]) * self.config.api_share), 1)
 
     def _renew(self, dead: str) -> str:
         """Return a live token. Of many threads that found the same one dead, one logs in."""

@@ -46,6 +46,9 @@ class Config(Settings):
     origin: str = ""
     """Send everything to this address instead (http://127.0.0.1:8100): for the sandbox."""
 
+    api_share: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """The share of the org's daily API calls that is ours: the rest is for its other programs."""
+
     product_field: OptionalFieldName = ""
     """The field of Contact that names the product, where there is one."""
     locale_field: OptionalFieldName = ""

@@ -6,6 +6,7 @@ from typing import Final, TypeVar, cast
 
 import msgspec
 
+from connectors.errors import Unavailable
 from connectors.ports import (
     Account,
     AccountScore,
@@ -24,6 +25,7 @@ from connectors.ports import (
 from connectors.salesforce.api import Org
 from connectors.salesforce.checks import checks
 from connectors.salesforce.config import Config as SalesforceConfig
+from connectors.salesforce.errors import SERVICE
 from connectors.salesforce.fields import Schema
 from connectors.salesforce.pull import Puller, Row
 from connectors.salesforce.rows import Rows
@@ -61,6 +63,7 @@ class Salesforce:
         self.name = "salesforce"
         self.config = config
         self.org = Org(config)
+        self.budgets = (self.org.day,)
         self.schema = Schema(self.org)
         self._puller = Puller(self.org, self.schema, config)
         self._writer = Writer(self.org, self._puller)
@@ -141,6 +144,10 @@ class Salesforce:
     def checks(self) -> Iterator[Check]:
         """Look at credentials, version, fields, rights and quota, changing nothing."""
         return checks(self.org, self.schema, self.config)
+
+    def shut(self) -> Unavailable | None:
+        """Return why no call can be made for a good while; None where one can."""
+        return self.org.day.shut(SERVICE)
 
     def _known(self, sobject: str, shape: type[AnyRow], keys: Sequence[str]) -> dict[str, AnyRow]:
         """Return the records that have these keys; a deleted one where no other does."""

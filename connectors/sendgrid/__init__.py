@@ -4,8 +4,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from connectors.budget import Budget
 from connectors.errors import Unauthorized, Unavailable
 from connectors.ports import Check, Mail, MailEvent, Outcome
 from connectors.sendgrid import checking, webhook
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SendGrid", "SendGridConfig", "request_for"]
 
+NAME: Final = "sendgrid"
+CALLS: Final = (10_000, 1.0)
+"""Of `mail/send`, in a second: it says the rest itself, with 429."""
+
 
 class SendGrid:
     """A SendGrid account. Its methods may be called from any thread."""
@@ -25,8 +30,10 @@ class SendGrid:
     batch = 100
 
     def __init__(self, config: SendGridConfig) -> None:
-        self.name = "sendgrid"
+        self.name = NAME
         self.config = config
+        self._calls = Budget("calls", *CALLS)
+        self.budgets = (self._calls,)
 
     def send(self, mails: Sequence[Mail]) -> Sequence[Outcome]:
         """Send one request per mail, several at a time.
@@ -64,6 +71,10 @@ class SendGrid:
         """Look at the key, its rights, the sender and the webhook's signature."""
         return checking.checks(self.config, self._account)
 
+    def shut(self) -> Unavailable | None:
+        """Return why no call can be made for a good while; None where one can."""
+        return self._calls.shut(NAME)
+
     def close(self) -> None:
         """Close the connections."""
         if "_threads" in self.__dict__:
@@ -75,7 +86,7 @@ class SendGrid:
     def _account(self) -> "Account":
         from connectors.sendgrid.client import Account  # noqa: PLC0415 - the library takes 0.2 s
 
-        return Account(self.config)
+        return Account(self.config, self._calls)
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:

@@ -14,17 +14,16 @@ import urllib3
 from python_http_client import Client
 from sendgrid import SendGridAPIClient
 
+from connectors.budget import Budget
 from connectors.errors import FIRST_SERVER_FAULT as FAULT
 from connectors.errors import ConnectorError, Doubtful, Refused, Unauthorized, Unavailable
 from connectors.ports import Mail, Outcome
 from connectors.sendgrid.body import request_for
 from connectors.sendgrid.config import SendGridConfig
-from connectors.transport import Budget, Wire, retry_after_s
+from connectors.transport import Wire, retry_after_s
 
 NAME: Final = "sendgrid"
 READ_TIMEOUT_S: Final = 30.0
-CALLS: Final = 10_000
-PER_S: Final = 1.0
 WORDS_MAX: Final = 300
 OK: Final = range(200, 300)
 REDIRECTED: Final = range(300, 400)
@@ -34,8 +33,8 @@ _ADDRESS: Final = re.compile(r"[^\s\[\]<>\"'(),;]+@[^\s\[\]<>\"'(),;]+")
 class Account:
     """The account's Web API."""
 
-    def __init__(self, config: SendGridConfig) -> None:
-        self._budget = Budget(CALLS, PER_S)
+    def __init__(self, config: SendGridConfig, budget: Budget) -> None:
+        self._budget = budget
         self._wire = Wire(
             NAME, origin=config.origin, budget=self._budget, read_timeout_s=READ_TIMEOUT_S
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 
+from connectors.budget import InMemory, Keeper
 from loop.app import App, build
 from loop.cli.log import to_operator
 from loop.config import Config, Mendable, load, secret
@@ -27,12 +28,12 @@ def opened(config_path: Path, *, check: bool = True) -> Iterator[App]:
     """Open the app that a configuration describes.
 
     With `check`, raise `Outdated` where the database is of another version; a SQLite database
-    with nothing in it yet is made. What an operator can mend about the database is raised as
-    `Mendable`, whatever the block was doing.
+    with nothing in it yet is made. Without, it may have no table of ours at all. What an
+    operator can mend about the database is raised as `Mendable`, whatever the block was doing.
     """
     if not logging.getLogger().handlers:
         to_operator()
-    app = _built(load(config_path), config_path)
+    app = _built(load(config_path), config_path, None if check else InMemory())
     try:
         with mended(app.store):
             if check:
@@ -42,9 +43,10 @@ def opened(config_path: Path, *, check: bool = True) -> Iterator[App]:
         app.store.close()
 
 
-def _built(config: Config, config_path: Path) -> App:
+def _built(config: Config, config_path: Path, keeper: Keeper | None) -> App:
+    known = secret(config, config_path.absolute().parent).get_secret_value()
     try:
-        return build(config, secret(config, config_path.absolute().parent).get_secret_value())
+        return build(config, known, keeper=keeper)
     except ModuleNotFoundError as error:
         if error.name != "psycopg":
             raise

@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from connectors.budget import Budget
 from connectors.errors import Doubtful, Refused, Unauthorized, Unavailable, error_for
 from connectors.sandbox.faults import Fault, Faults, Kind
-from connectors.transport import Budget, Wire, retry_after_s, session
+from connectors.transport import Wire, retry_after_s, session
 from tests.stage import Stage, built
 
 
@@ -229,51 +230,8 @@ def test_a_wire_stands_in_for_a_pool_manager(service: Service, wire: Wire) -> No
     assert answer.json()["agent"] == "library"
 
 
-# Budget
-
-
-def test_a_budget_spreads_calls_over_time() -> None:
-    budget = Budget(3, per_s=0.3)
-    begun = time.monotonic()
-
-    for _ in range(7):
-        budget.spend("crm")
-
-    assert 0.55 < time.monotonic() - begun < 2.0
-
-
-def test_a_budget_holds_for_all_threads() -> None:
-    budget = Budget(5, per_s=0.4)
-    spent: list[float] = []
-
-    def spend() -> None:
-        for _ in range(5):
-            budget.spend("crm")
-            spent.append(time.monotonic())
-
-    threads = [threading.Thread(target=spend) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    times = sorted(spent)
-    assert min(after - first for first, after in zip(times, times[5:], strict=False)) > 0.35
-
-
-def test_a_pause_is_told_with_what_is_left_of_it() -> None:
-    budget = Budget(100, per_s=1.0)
-    budget.pause(30.0)
-    budget.pause(5.0)
-
-    with pytest.raises(Unavailable) as caught:
-        budget.spend("crm")
-
-    assert caught.value.retry_after_s == pytest.approx(30.0, abs=1.0)
-
-
 def test_a_wire_keeps_to_its_budget(service: Service) -> None:
-    budget = Budget(100, per_s=1.0)
+    budget = Budget("calls", 100, per_s=1.0)
     wire = Wire("crm", origin=service.url, budget=budget)
     budget.pause(30.0)
 

@@ -15,6 +15,7 @@ depends_on = None
 def upgrade() -> None:
     """Take the step, a part after the other."""
     _calls()
+    _budgets()
 
 
 # Calls: what a worker holds is no longer said by each effect, but once for its batch
@@ -60,4 +61,17 @@ def _hold() -> None:
         "UPDATE effect SET call_id = (SELECT call.id FROM call WHERE call.lane = effect.lane"
         " AND call.worker = effect.worker AND call.lease_until = effect.lease_until)"
         " WHERE state = 'claimed'"
+    )
+
+
+# Budgets: what a service allows is counted for all processes together
+
+
+def _budgets() -> None:
+    op.create_table(
+        "budget",
+        sa.Column("name", sa.String(), primary_key=True),
+        sa.Column("calls", sa.Integer()),
+        sa.Column("slices", sa.JSON(), nullable=False),
+        sa.Column("paused_until", sa.Float(), nullable=False),
     )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -102,7 +103,7 @@ def test_a_spent_quota_waits_an_hour(crm: Salesforce, world: SalesforceWorld, an
     for call in (lambda: list(crm.owners()), lambda: crm.write_scores([score(ann)])):
         error = failure(call)
         assert isinstance(error, Unavailable)
-        assert error.retry_after_s == 3_600
+        assert error.retry_after_s == pytest.approx(3_600, abs=60)
 
 
 @pytest.mark.parametrize(
@@ -292,3 +293,48 @@ def test_a_given_token_is_used_and_never_renewed(world: SalesforceWorld) -> None
         world.state.expire_sessions()
         assert isinstance(failure(lambda: list(crm.owners())), Unauthorized)
     assert world.state.requests["token"] == 0
+
+
+# The share of the org's day
+
+
+def test_no_more_than_our_share_of_the_orgs_day_is_used(world: SalesforceWorld, ann: str) -> None:
+    """The org's other programs live on the rest."""
+    world.state.daily_max = 40
+    with speaking(world, api_share=0.25) as crm:
+        while (shut := crm.shut()) is None:
+            crm.write_scores([score(ann)])
+
+        with pytest.raises(Unavailable, match=r"our share .25%. of the org's daily") as caught:
+            crm.write_scores([score(ann)])
+
+    assert world.state.api_used == 40 * 0.25 - 1  # one was for logging in
+    assert "nothing goes out until" in shut.problem
+    assert (caught.value.retry_after_s or 0) > 3_600
+
+
+@pytest.mark.parametrize(
+    "told,calls",
+    [
+        ("api-usage=18/5000", 1_000),
+        ("per-app-api-usage=17/250(appName=npsloop); api-usage=18/5000", 1_000),
+        ("api-usage=1/2", 1),
+        ("", None),
+        ("per-app-api-usage=17/250(appName=npsloop)", None),
+    ],
+)
+def test_the_orgs_day_is_read_from_its_answers(
+    crm: Salesforce, told: str, calls: int | None
+) -> None:
+    response = requests.Response()
+    response.headers["Sforce-Limit-Info"] = told
+
+    crm.org._note_usage(response)
+
+    assert crm.org.day.calls == calls
+
+
+def test_a_share_that_is_not_used_up_shuts_nothing(crm: Salesforce, ann: str) -> None:
+    crm.write_scores([score(ann)])
+
+    assert crm.shut() is None
