@@ -17,7 +17,7 @@ from connectors.budget import Keeper
 from connectors.ports import Crm, Mailer
 from connectors.registry import connect
 from loop import budgets, resources
-from loop.config import Config
+from loop.config import Config, Database
 from loop.letters import Letters
 from loop.states import MAIL
 from loop.store import Store
@@ -114,9 +114,7 @@ def build(
     Rate budgets are kept in the database, unless another keeper is given. Raises
     `connectors.registry.UnknownType` and pydantic's ValidationError for connectors.
     """
-    if store is None:
-        password = config.database.password
-        store = Store(config.database.url, password.get_secret_value() if password else None)
+    store = store or _store(config.database)
     keeper = keeper or budgets.keeper(store)
     crms = [cast("Crm", connect(one.own(), keeper=keeper)) for one in config.crms]
     return App(
@@ -128,3 +126,8 @@ def build(
         keys=Keys(secret),
         now=now,
     )
+
+
+def _store(settings: Database) -> Store:
+    password = settings.password.get_secret_value() if settings.password else None
+    return Store(settings.url, password, pooler=settings.pooler)

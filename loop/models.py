@@ -334,3 +334,9 @@ class JobRun(SQLModel, table=True):
     started_at: datetime = instant()
     ended_at: datetime | None = instant(nullable=True)
     problem: str = ""
+
+
+class Compatible(SQLModel, table=True):
+    """An older version, by its revision, that may go on working on this database's shape."""
+
+    revision: str = Field(primary_key=True)

@@ -25,7 +25,9 @@ from sqlalchemy import (
     Table,
     UpdateBase,
     create_engine,
+    delete,
     event,
+    insert,
     inspect,
     select,
 )
@@ -35,10 +37,13 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, SQLModel
 
 from loop.config import Mendable
+from loop.migrations import jobs
+from loop.models import Compatible
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 WRITE: Final = {"npsloop_write": True}
 BUSY_TIMEOUT_MS: Final = 10_000
+CONNECT_S: Final = 10
 SQLITE_ROWS_MAX: Final = 500
 CACHE_KB: Final = 16_384
 """Of SQLite: with the 2 MB that it takes by itself, indexes are read and written over and over."""
@@ -56,7 +61,7 @@ class Outdated(Mendable):
 class Store:
     """Sessions on one database."""
 
-    def __init__(self, url: str, password: str | None = None) -> None:
+    def __init__(self, url: str, password: str | None = None, *, pooler: bool = False) -> None:
         made = make_url(url)
         if made.drivername == "postgresql":
             made = made.set(drivername="postgresql+psycopg")
@@ -64,8 +69,17 @@ class Store:
             made = made.set(password=password)
         self.lite = made.get_backend_name() == "sqlite"
         self.url = made
-        self.engine = _sqlite(made) if self.lite else create_engine(made, pool_pre_ping=True)
+        self._pooler = pooler
+        self.engine = _sqlite(made) if self.lite else self._postgresql()
         self._writing = self.engine.execution_options(**WRITE)
+
+    def _postgresql(self) -> Engine:
+        return create_engine(self.url, pool_pre_ping=True, connect_args=self._more_args())
+
+    def _more_args(self) -> dict[str, Any]:
+        """Return what the address does not say: no statement is prepared on a pooler."""
+        settings = {"connect_timeout": CONNECT_S}
+        return settings | ({"prepare_threshold": None} if self._pooler else {})
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -106,6 +120,9 @@ class Store:
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7061)")
             _known(MigrationContext.configure(connection).get_current_revision())
             command.upgrade(_alembic(connection), "head")
+            _declare(connection)
+            if not self.lite:
+                jobs.upgrade(connection)
 
     @contextmanager
     def _rebuilding(self, connection: Connection) -> Iterator[None]:
@@ -120,12 +137,26 @@ class Store:
                 connection.connection.cursor().execute("PRAGMA foreign_keys = ON")
 
     def check(self) -> None:
-        """Raise `Outdated` where the database has another version's shape."""
+        """Raise `Outdated` where the database has another version's shape.
+
+        A newer shape will do where its step says that this version may work on it.
+        """
         now, head = self.revision(), _scripts().get_current_head()
-        _known(now)
-        if now != head:
+        if now == head:
+            return
+        try:
+            _known(now)
+        except Outdated:
+            if not self._works_for(head):
+                raise
+        else:
             message = f"the database is at {now or 'nothing'}, not at {head}: npsloop db upgrade"
             raise Outdated(message)
+
+    def _works_for(self, revision: str | None) -> bool:
+        """Tell whether the step that made the database says that a version may work on it."""
+        with self.read() as session:
+            return session.get(Compatible, revision) is not None
 
     def revision(self) -> str | None:
         """Return which version's shape the database has; None where it has none yet."""
@@ -147,6 +178,11 @@ class Store:
             connection.cursor().execute("VACUUM INTO ?", (str(to),))
         finally:
             connection.close()
+
+    def connect_args(self) -> dict[str, Any]:
+        """Return what psycopg is to connect with."""
+        _, settings = self.engine.dialect.create_connect_args(self.url)
+        return {**settings, **self._more_args()}
 
     def close(self) -> None:
         """Close all connections."""
@@ -308,6 +344,14 @@ def _known(revision: str | None) -> None:
 
 def _scripts() -> ScriptDirectory:
     return ScriptDirectory(str(MIGRATIONS))
+
+
+def _declare(connection: Connection) -> None:
+    """Write down which older versions may go on working on the shape that the last step made."""
+    (head,) = _scripts().get_revisions("head")
+    connection.execute(delete(table(Compatible)))
+    for revision in head.module.works_for:
+        connection.execute(insert(table(Compatible)).values(revision=revision))
 
 
 def _alembic(connection: Connection) -> AlembicConfig:

@@ -37,7 +37,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def postgres_template(postgres: str) -> str:
     """Make a database with our schema, to be copied by each test, and give its name."""
     name = f"template_{uuid.uuid4().hex}"
-    _administer(postgres, f"CREATE DATABASE {name}")
+    administer(postgres, f"CREATE DATABASE {name}")
     made = Store(postgres.replace("/postgres?", f"/{name}?"))
     made.upgrade()
     made.close()
@@ -64,7 +64,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         return
     uri: str = request.getfixturevalue("postgres")
     template: str = request.getfixturevalue("postgres_template")
-    with _database(uri, template) as url:
+    with made_database(uri, template) as url:
         yield url
 
 
@@ -75,7 +75,7 @@ def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield f"sqlite:///{tmp_path / 'npsloop.db'}"
         return
     uri: str = request.getfixturevalue("postgres")
-    with _database(uri) as url:
+    with made_database(uri) as url:
         yield url
 
 
@@ -88,15 +88,16 @@ def store(database_url: str) -> Iterator[Store]:
 
 
 @contextmanager
-def _database(uri: str, template: str = "template1") -> Iterator[str]:
+def made_database(uri: str, template: str = "template1") -> Iterator[str]:
     """Make a database on a server, and drop it in the end."""
     name = f"t{uuid.uuid4().hex}"
-    _administer(uri, f"CREATE DATABASE {name} TEMPLATE {template}")
+    administer(uri, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield uri.replace("/postgres?", f"/{name}?")
-    _administer(uri, f"DROP DATABASE {name} WITH (FORCE)")
+    administer(uri, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _administer(uri: str, statement: str) -> None:
+def administer(uri: str, statement: str) -> None:
+    """Run a statement that no transaction takes."""
     admin = create_engine(
         uri.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
     )

@@ -22,6 +22,8 @@ from loop.cli import (
     run,
     stages,
     status,
+    web,
+    worker,
 )
 from loop.cli.say import Loop
 
@@ -62,6 +64,8 @@ app.command()(init.init)
 app.command()(doctor.doctor)
 app.command()(demo.demo)
 app.command()(run.run)
+app.command()(worker.worker)
+app.command()(web.web)
 app.command()(stages.pull)
 app.command()(stages.choose)
 app.command()(ask.ask)

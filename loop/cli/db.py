@@ -1,12 +1,15 @@
 """`npsloop db`: bring the database to this version, and copy it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from loop.cli import say
 from loop.cli.say import CONFIG_PATH, AsJson, ConfigPath
+
+OTHER_ENDS_S: Final = 15
+"""As long as an upgrade waits for another one."""
 
 app = typer.Typer(help="Bring the database to this version, and copy it.", no_args_is_help=True)
 
@@ -17,7 +20,7 @@ def upgrade(config: ConfigPath = CONFIG_PATH, *, as_json: AsJson = False) -> Non
     from loop.cli.lock import alone  # noqa: PLC0415 - quick start-up
     from loop.cli.opened import opened  # noqa: PLC0415 - quick start-up
 
-    with opened(config, check=False) as loop, alone(loop.store):
+    with opened(config, check=False) as loop, alone(loop.store, wait_s=OTHER_ENDS_S):
         before = loop.store.revision()
         loop.store.upgrade()
         after = loop.store.revision()

@@ -7,28 +7,47 @@ that no loop starts meanwhile and takes their claims for those of a dead process
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from loop.config import Mendable
 from loop.store import Store
 
+PAUSE_S: Final = 0.1
+
 
 class Occupied(Mendable):
-    """Another process is at work on the database."""
+    """Another process is at work on the database, or would be."""
+
+
+def several(store: Store) -> None:
+    """Raise `Occupied` where several processes cannot work on the database."""
+    if store.lite:
+        raise Occupied(
+            f"{store.url.database} is SQLite, which is for one process: `npsloop run` does all "
+            "in one, or set database.url to a PostgreSQL database"
+        )
 
 
 @contextmanager
-def alone(store: Store) -> Iterator[None]:
-    """Have the database for this process alone. Raise `Occupied` where another has it."""
+def alone(store: Store, wait_s: float = 0) -> Iterator[None]:
+    """Have the database for this process alone.
+
+    Raise `Occupied` where another has it, and does not end within `wait_s` seconds.
+    """
     path = _path(store)
     if path is None:
         yield
         return
+    until = time.monotonic() + wait_s
     with _open(path) as handle:
-        if not _taken(handle, fcntl.LOCK_EX):
-            raise Occupied(_words(path, store))
+        while not _taken(handle, fcntl.LOCK_EX):
+            if time.monotonic() > until:
+                raise Occupied(_words(path, store))
+            time.sleep(PAUSE_S)
         os.ftruncate(handle, 0)
         os.write(handle, str(os.getpid()).encode())
         try:

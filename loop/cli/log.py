@@ -6,7 +6,7 @@ from typing import Final
 
 from loop.cli import say
 
-CHATTY: Final = ("alembic", "apscheduler", "urllib3")
+CHATTY: Final = ("alembic", "apscheduler", "procrastinate", "psycopg.pool", "urllib3")
 BRIEF: Final = "%(message)s"
 FULL: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 

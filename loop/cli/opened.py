@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 
@@ -13,6 +14,8 @@ from loop.cli.log import to_operator
 from loop.config import Config, Mendable, load, secret
 from loop.states import OutOfTurn
 from loop.store import Outdated, Store
+
+EXTRA: Final = frozenset({"procrastinate", "psycopg"})
 
 
 class Unreachable(Mendable):
@@ -48,10 +51,7 @@ def _built(config: Config, config_path: Path, keeper: Keeper | None) -> App:
     try:
         return build(config, known, keeper=keeper)
     except ModuleNotFoundError as error:
-        if error.name != "psycopg":
-            raise
-        remedy = "install npsloop with its extra: npsloop[postgres]"
-        raise Unreachable(f"PostgreSQL needs the package psycopg: {remedy}") from error
+        raise _missing(error) from error
 
 
 def _check(store: Store) -> None:
@@ -74,8 +74,18 @@ def mended(store: Store) -> Iterator[None]:
         if "not a database" not in str(error.orig):
             raise
         raise Unreachable(_words(store, error)) from error
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
     except OutOfTurn as error:
         raise Refusal(str(error)) from error
+
+
+def _missing(error: ModuleNotFoundError) -> Exception:
+    """Return what to raise where a package is not there: one of the extra, or a bug of ours."""
+    if error.name not in EXTRA:
+        return error
+    remedy = "install npsloop with its extra: npsloop[postgres]"
+    return Unreachable(f"PostgreSQL needs the package {error.name}: {remedy}")
 
 
 def _words(store: Store, error: DatabaseError | InterfaceError) -> str:

@@ -35,6 +35,8 @@ class Database(Settings):
     """PostgreSQL's password; better as `password_file`."""
     password_file: Path | None = None
     """A file that holds the password."""
+    pooler: bool = False
+    """The address is that of a pooler in transaction mode, such as PgBouncer's."""
 
 
 class Sender(Settings):

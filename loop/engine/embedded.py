@@ -23,7 +23,7 @@ log: Final = logging.getLogger(__name__)
 @contextmanager
 def running(app: App) -> Iterator[None]:
     """Run the jobs until the block ends; then let each finish the page or batch in hand."""
-    freed = reap(app, all_claims=True)
+    freed = reap(app, all_claims=app.store.lite)  # others may be at work on PostgreSQL
     if freed:
         log.warning("%d effects were claimed when the program last stopped", freed)
     clock = BackgroundScheduler(timezone="UTC", executors={"default": ThreadPoolExecutor(4)})

@@ -2,9 +2,14 @@
 
 import sqlite3
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
-from tests.cli.conftest import Desk
+from loop.store import Store
+from tests.cli.conftest import CONFIG, Desk
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_database_is_made(desk: Desk, tmp_path: Path) -> None:
@@ -78,3 +83,17 @@ def test_a_server_that_does_not_answer_is_told_in_words(desk: Desk) -> None:
     assert done.exit_code == 1
     assert "look at database.url" in done.stderr
     assert "s3cret" not in done.output
+
+
+def test_two_upgrades_at_once_are_the_same_as_one(bare_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG + f"database: {{url: '{bare_url}'}}\n")
+    command = [sys.executable, "-m", "loop.cli", "db", "upgrade", "-c", str(path)]
+
+    started = [subprocess.Popen(command, cwd=ROOT, stdout=-1, stderr=-1) for _ in range(2)]
+    told = [one.communicate(timeout=100) for one in started]
+
+    assert [one.returncode for one in started] == [0, 0], told
+    store = Store(bare_url)
+    store.check()
+    store.close()

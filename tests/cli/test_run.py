@@ -146,3 +146,12 @@ def test_commands_that_deliver_hold_the_loop_off(ann: Desk) -> None:
 
     assert done.exit_code == 1
     assert "a command delivers on" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["worker", "web"])
+def test_several_processes_need_postgresql(ann: Desk, command: str) -> None:
+    done = ann.run(command)
+
+    assert done.exit_code == 1
+    assert "SQLite, which is for one process" in done.stderr
+    assert "npsloop run" in done.stderr

@@ -10,12 +10,15 @@ revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
+works_for = ()
+"""Version 0001 looks at no such word, and takes every other shape for a wrong one."""
 
 
 def upgrade() -> None:
     """Take the step, a part after the other."""
     _calls()
     _budgets()
+    _side_by_side()
 
 
 # Calls: what a worker holds is no longer said by each effect, but once for its batch
@@ -74,4 +77,15 @@ def _budgets() -> None:
         sa.Column("calls", sa.Integer()),
         sa.Column("slices", sa.JSON(), nullable=False),
         sa.Column("paused_until", sa.Float(), nullable=False),
+    )
+
+
+# Two versions at work while one takes the place of the other
+
+
+def _side_by_side() -> None:
+    op.create_table(
+        "compatible",
+        sa.Column("revision", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("revision"),
     )
