@@ -7,7 +7,8 @@ from random import Random
 from time import time_ns
 from typing import Any, Final
 
-from sqlalchemy import Column, DateTime, Dialect, Text
+from sqlalchemy import Column, ColumnElement, DateTime, Dialect, Index, Text, literal_column, text
+from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field
 
@@ -46,6 +47,13 @@ class Instant(TypeDecorator[datetime]):
 class Word(TypeDecorator[StrEnum]):
     """One of an enumeration's words, kept as text."""
 
+    class comparator_factory(TypeDecorator.Comparator[StrEnum]):  # noqa: N801 - SQLAlchemy's
+        """Compares with the word itself, not with a parameter: only so do partial indexes serve."""
+
+        def operate(self, op: OperatorType, *other: Any, **more: Any) -> ColumnElement[Any]:  # noqa: ANN401 - SQLAlchemy's
+            """Compare."""
+            return super().operate(op, *map(_said, other), **more)
+
     impl = Text
     cache_ok = True
 
@@ -62,6 +70,17 @@ class Word(TypeDecorator[StrEnum]):
         return None if value is None else self.words(value)
 
 
+def _said(other: Any) -> Any:  # noqa: ANN401 - whatever a column is compared with
+    """Return words as they stand in a statement."""
+    if isinstance(other, StrEnum):
+        return literal_column(f"'{other}'")
+    return (
+        [_said(one) for one in other]
+        if isinstance(other, tuple | list | set | frozenset)
+        else other
+    )
+
+
 def word(words: type[StrEnum], first: StrEnum | None = None, *, index: bool = False) -> Any:  # noqa: ANN401 - as SQLModel's Field
     """Return a field that holds one word of an enumeration."""
     default: dict[str, Any] = {} if first is None else {"default": first}
@@ -72,3 +91,10 @@ def instant(*, nullable: bool = False, index: bool = False) -> Any:  # noqa: ANN
     """Return a field that holds an aware time."""
     default: dict[str, Any] = {"default": None} if nullable else {}
     return Field(**default, sa_type=Instant, nullable=nullable, index=index)
+
+
+def some(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """Return an index of some rows only: of the few that a query with that condition looks for."""
+    return Index(
+        name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where)
+    )

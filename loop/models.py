@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import JSON, CheckConstraint, Column, Index, UniqueConstraint, text
+from sqlalchemy import JSON, CheckConstraint, Column, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from loop.columns import instant, new_id, word
+from loop.columns import instant, new_id, some, word
 from loop.states import CaseState, EffectState, Kind, ReferralState, Stage
 
 # What the CRMs say. An id is `crm:their id`.
@@ -37,10 +37,12 @@ class Account(SQLModel, table=True):
 class Customer(SQLModel, table=True):
     """A person. Two contacts with the same address are one person to ask."""
 
+    __table_args__ = (Index("customer_by_hash", "address_hash", "id"),)
+
     id: str = Field(primary_key=True)
     email: str | None = Field(default=None, unique=True)
     """In lower case, without space around it; None where there is none."""
-    address_hash: str = Field(default="", index=True)
+    address_hash: str = ""
     """Keyed hash of the address, as the suppression list has it."""
     created_at: datetime = instant()
     forgotten_at: datetime | None = instant(nullable=True)
@@ -77,7 +79,7 @@ class Trigger(SQLModel, table=True):
     id: str = Field(primary_key=True)
     crm: str
     event: str
-    contact_id: str
+    contact_id: str = Field(index=True)
     subject: str = ""
     at: datetime = instant(index=True)
     survey_id: str | None = None
@@ -102,12 +104,13 @@ class Survey(SQLModel, table=True):
         Index("survey_by_customer", "customer_id", "chosen_at"),
         Index("survey_by_account", "account_id", "chosen_at"),
         Index("survey_by_stage", "stage", "chosen_at"),
+        some("survey_open", "expires_at", where="stage IN ('chosen', 'asked')"),
     )
 
     id: str = Field(default_factory=new_id, primary_key=True)
     program: str
     customer_id: str = Field(foreign_key="customer.id")
-    contact_id: str
+    contact_id: str = Field(index=True)
     """The record through which the customer was chosen; tasks go to its CRM."""
     account_id: str = ""
     owner_id: str = ""
@@ -216,18 +219,16 @@ class Call(SQLModel, table=True):
     """One batch handed to a service: who is at work on it, and until when."""
 
     __table_args__ = (
-        Index(
+        some(
             "call_open",
             "lease_until",
-            sqlite_where=text("ended_at IS NULL"),
-            postgresql_where=text("ended_at IS NULL"),
+            where="ended_at IS NULL",
         ),
-        Index(
+        some(
             "call_alone",
             "alone",
             unique=True,
-            sqlite_where=text("ended_at IS NULL"),
-            postgresql_where=text("ended_at IS NULL"),
+            where="ended_at IS NULL",
         ),
     )
 
@@ -250,18 +251,16 @@ class Effect(SQLModel, table=True):
     """One thing owed to the outside world."""
 
     __table_args__ = (
-        Index(
+        some(
             "effect_due",
             "lane",
             "due_at",
-            sqlite_where=text("state = 'due'"),
-            postgresql_where=text("state = 'due'"),
+            where="state = 'due'",
         ),
-        Index(
+        some(
             "effect_open",
             "state",
-            sqlite_where=text("state IN ('claimed', 'unknown', 'refused')"),
-            postgresql_where=text("state IN ('claimed', 'unknown', 'refused')"),
+            where="state IN ('claimed', 'unknown', 'refused')",
         ),
     )
 
@@ -308,10 +307,11 @@ class Suppression(SQLModel, table=True):
 class Ledger(SQLModel, table=True):
     """Why a customer was or was not asked, the newest word of each program."""
 
-    program: str = Field(primary_key=True)
     customer_id: str = Field(primary_key=True)
-    reason: str = Field(index=True)
+    program: str = Field(primary_key=True)
+    reason: str
     at: datetime = instant()
+    """Since when this is the word."""
     next_at: datetime | None = instant(nullable=True)
 
 

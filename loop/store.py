@@ -324,8 +324,8 @@ def table(model: type[SQLModel]) -> Table:
     return SQLModel.metadata.tables[str(model.__tablename__)]
 
 
-def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Cut a list of ids to what one `IN (...)` takes."""
+def chunks(ids: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cut a list (of ids, mostly) to what one `IN (...)` takes."""
     for start in range(0, len(ids), SQLITE_ROWS_MAX):
         yield ids[start : start + SQLITE_ROWS_MAX]
 

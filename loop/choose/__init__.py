@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import select, update
 from sqlmodel import Session, col
@@ -17,16 +17,31 @@ from loop.app import App, Purpose
 from loop.choose import people
 from loop.choose.judge import Candidate, Reason, Room, Rules, judge
 from loop.columns import new_id
-from loop.config import Program
 from loop.models import Customer, Ledger, Step, Survey, Trigger
 from loop.outbox import Owed, owe
 from loop.states import OPEN, Kind, Stage
-from loop.store import table, upsert
+from loop.store import chunks, table, upsert
 
 __all__ = ["Choice", "Reason", "customers"]
 
 ROWS: Final = 500
 """Rows written in one transaction: short, so that answers come in between."""
+
+
+class Chosen(NamedTuple):
+    """Somebody whose turn it is."""
+
+    customer_id: str
+    account_id: str
+
+
+class Word(NamedTuple):
+    """What was decided about somebody."""
+
+    person: Candidate
+    reason: Reason
+    next_at: datetime | None
+    """When it is their turn again, where a date says so."""
 
 
 @dataclass(kw_only=True)
@@ -35,14 +50,17 @@ class Choice:
 
     program: str
     reasons: Counter[Reason] = field(default_factory=Counter)
-    chosen: list[Candidate] = field(default_factory=list)
-    ledger: list[tuple[str, Reason, datetime | None]] = field(default_factory=list)
-    """Customer, reason, and when it is their turn again where a date says so."""
+    chosen: list[Chosen] = field(default_factory=list)
+    next_due: Counter[str] = field(default_factory=Counter)
+    """How many become due on which day (ISO, UTC)."""
 
-    @property
-    def next_due(self) -> Counter[str]:
-        """Return how many become due on which day (ISO, UTC)."""
-        return Counter(again.date().isoformat() for _, _, again in self.ledger if again)
+    def add(self, word: Word) -> None:
+        """Count a word."""
+        self.reasons[word.reason] += 1
+        if word.reason is Reason.CHOSEN:
+            self.chosen.append(Chosen(word.person.customer_id, word.person.account_id))
+        if word.next_at is not None:
+            self.next_due[word.next_at.date().isoformat()] += 1
 
 
 def customers(app: App, *, dry_run: bool = False) -> Iterator[Choice]:
@@ -51,63 +69,82 @@ def customers(app: App, *, dry_run: bool = False) -> Iterator[Choice]:
     taken: set[str] = set()
     programs = sorted(app.config.programs.items(), key=lambda item: item[1].kind == "relationship")
     for name, program in programs:
-        choice = _choose(
-            app, Rules(name=name, program=program, ask=app.config.ask, now=app.now()), room, taken
-        )
-        if not dry_run:
-            _keep(app, program, choice)
+        rules = Rules(name=name, program=program, ask=app.config.ask, now=app.now())
+        choice = Choice(program=name)
+        for page in people.pages(app, rules):
+            room.lately = people.asked_lately(app, page)
+            words = [_judge(rules, person, room, taken) for person in page]
+            for word in words:
+                choice.add(word)
+            if not dry_run:
+                _keep(app, rules, words)
+                room.taken.clear()  # the database has them
+                taken.clear()
+            if app.stopping.is_set():
+                break
         yield choice
 
 
-def _choose(app: App, rules: Rules, room: Room, taken: set[str]) -> Choice:
-    choice = Choice(program=rules.name)
-    for person in people.candidates(app, rules):
-        reason, again = judge(rules, person, room)
-        if reason is Reason.CHOSEN and person.customer_id in taken:
-            reason = Reason.OPEN_SURVEY
-        if reason is Reason.CHOSEN:
-            room.take(person.account_id)
-            taken.add(person.customer_id)
-            choice.chosen.append(person)
-        choice.reasons[reason] += 1
-        choice.ledger.append((person.customer_id, reason, again))
-    return choice
+def _judge(rules: Rules, person: Candidate, room: Room, taken: set[str]) -> Word:
+    reason, again = judge(rules, person, room)
+    if reason is Reason.CHOSEN and person.customer_id in taken:
+        reason = Reason.OPEN_SURVEY
+    if reason is Reason.CHOSEN:
+        room.take(person.account_id)
+        taken.add(person.customer_id)
+    return Word(person, reason, again)
 
 
-def _keep(app: App, program: Program, choice: Choice) -> None:
+def _keep(app: App, rules: Rules, words: Sequence[Word]) -> None:
+    """Make the surveys, and write down the words that are new."""
+    chosen = [word.person for word in words if word.reason is Reason.CHOSEN]
+    for start in range(0, len(chosen), ROWS):
+        with app.store.write() as session:
+            _make(app, session, rules, chosen[start : start + ROWS])
     now = app.now()
-    for start in range(0, len(choice.chosen), ROWS):
-        with app.store.write() as session:
-            _make(app, session, program, choice, choice.chosen[start : start + ROWS])
-    for start in range(0, len(choice.ledger), ROWS):
-        rows = {
-            customer_id: {
-                "program": choice.program,
-                "customer_id": customer_id,
-                "reason": reason,
-                "at": now,
-                "next_at": again,
-            }
-            for customer_id, reason, again in choice.ledger[start : start + ROWS]
+    rows = [
+        {
+            "program": rules.name,
+            "customer_id": word.person.customer_id,
+            "reason": word.reason,
+            "at": now,
+            "next_at": word.next_at,
         }
+        for word in _news(app, rules, words)
+    ]
+    for start in range(0, len(rows), ROWS):
         with app.store.write() as session:
-            key = ("program", "customer_id")
             upsert(
-                session, Ledger, list(rows.values()), key=key, update=("reason", "at", "next_at")
+                session,
+                Ledger,
+                rows[start : start + ROWS],
+                key=("program", "customer_id"),
+                update=("reason", "at", "next_at"),
             )
 
 
-def _make(
-    app: App, session: Session, program: Program, choice: Choice, chosen: Sequence[Candidate]
-) -> None:
+def _news(app: App, rules: Rules, words: Sequence[Word]) -> list[Word]:
+    """Return the words that the ledger does not have yet: most people wait as they did."""
+    known: dict[str, tuple[str, datetime | None]] = {}
+    query = select(col(Ledger.customer_id), col(Ledger.reason), col(Ledger.next_at))
+    with app.store.read() as session:
+        for some in chunks([word.person.customer_id for word in words]):
+            mine = query.where(col(Ledger.program) == rules.name, col(Ledger.customer_id).in_(some))
+            known |= {who: (was, at) for who, was, at in session.connection().execute(mine)}
+    return [
+        word for word in words if known.get(word.person.customer_id) != (word.reason, word.next_at)
+    ]
+
+
+def _make(app: App, session: Session, rules: Rules, chosen: Sequence[Candidate]) -> None:
     """Make the surveys, save for people whom somebody else has chosen meanwhile."""
     now = app.now()
     free = _still_free(app, session, [person.customer_id for person in chosen])
     snapshots = people.snapshots(
-        app, session, program, [p for p in chosen if p.customer_id in free]
+        app, session, rules.program, [p for p in chosen if p.customer_id in free]
     )
     surveys = [
-        _survey(app, choice.program, person, snapshots[person.customer_id])
+        _survey(app, rules.name, person, snapshots[person.customer_id])
         for person in chosen
         if person.customer_id in free
     ]

@@ -1,17 +1,23 @@
 """Decides whose turn it is, from plain values alone."""
 
 import hashlib
+import re
 from collections import Counter
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from typing import Final
 
 from email_validator import EmailNotValidError, validate_email
 
 from loop.config import Ask, Program
 
 HASHED_BITS = 64
+PLAIN: Final = re.compile(r"[a-z0-9_+-]+(\.[a-z0-9_+-]+)*", re.IGNORECASE | re.ASCII)
+"""The part before the @ that nobody objects to."""
+NAME_MAX: Final = 64
+ADDRESS_MAX: Final = 254
 
 
 class Reason(StrEnum):
@@ -59,17 +65,20 @@ class Room:
 
     today: int
     per_account: int
-    account: Counter[str]
+    lately: Counter[str] = field(default_factory=Counter)
+    """By account of the people at hand: how many were asked within the rest."""
+    taken: Counter[str] = field(default_factory=Counter)
+    """By account: how many were taken that are not among those."""
 
     def take(self, account_id: str) -> None:
         """Count one more."""
         self.today -= 1
-        if account_id:
-            self.account[account_id] += 1
+        self.taken[account_id] += 1
 
     def full(self, account_id: str) -> bool:
         """Tell whether enough people of the account were asked."""
-        return bool(account_id) and self.account[account_id] >= self.per_account
+        asked = self.lately[account_id] + self.taken[account_id]
+        return bool(account_id) and asked >= self.per_account
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +102,7 @@ def judge(rules: Rules, person: Candidate, room: Room) -> tuple[Reason, datetime
     if room.full(person.account_id):
         return Reason.ACCOUNT_FULL, None
     if room.today <= 0:
-        return Reason.DAY_FULL, rules.now + timedelta(days=1)
+        return Reason.DAY_FULL, _midnight_after(rules.now)
     return Reason.CHOSEN, None
 
 
@@ -133,9 +142,23 @@ def drawn(rules: Rules, person: Candidate) -> bool:
     return lot < int(rules.program.sample * (1 << HASHED_BITS))
 
 
-@lru_cache(maxsize=65536)
+def _midnight_after(now: datetime) -> datetime:
+    """Return when a day's number (UTC) begins anew."""
+    return datetime.combine(now.astimezone(UTC) + timedelta(days=1), time(), UTC)
+
+
 def valid(address: str) -> bool:
-    """Tell whether this is an address that mail can go to (RFC 5321, RFC 6531)."""
+    """Tell whether this is an address that mail can go to (RFC 5321, RFC 6531).
+
+    Many people have plain names at few domains: then one look at the domain serves them all.
+    """
+    name, _, domain = address.rpartition("@")
+    plain = len(address) <= ADDRESS_MAX and len(name) <= NAME_MAX and PLAIN.fullmatch(name)
+    return _valid(f"a@{domain}" if plain else address)
+
+
+@lru_cache(maxsize=65536)
+def _valid(address: str) -> bool:
     try:
         validate_email(address, check_deliverability=False)
     except EmailNotValidError:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Exists, Select, and_, exists, literal_column, select, update
+from sqlalchemy import Exists, Select, and_, exists, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
@@ -98,9 +98,11 @@ def _of(call: Call) -> Select[Any]:
 def _due(app: App, lane: str, only: Kind | None) -> Select[Any]:
     query = (
         select(Effect)
-        # the word itself, not a parameter: only so is the partial index used
-        .where(literal_column("effect.state") == literal_column("'due'"))
-        .where(col(Effect.lane) == lane, col(Effect.due_at) <= app.now())
+        .where(
+            col(Effect.state) == EffectState.DUE,
+            col(Effect.lane) == lane,
+            col(Effect.due_at) <= app.now(),
+        )
         .order_by(col(Effect.due_at), col(Effect.account_id), col(Effect.id))
         .with_for_update(skip_locked=True)
     )

@@ -19,6 +19,7 @@ def upgrade() -> None:
     _calls()
     _budgets()
     _side_by_side()
+    _look_ups()
 
 
 # Calls: what a worker holds is no longer said by each effect, but once for its batch
@@ -89,3 +90,20 @@ def _side_by_side() -> None:
         sa.Column("revision", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("revision"),
     )
+
+
+# Look-ups: what a query goes by where there are millions, and no index that none goes by
+
+
+def _look_ups() -> None:
+    op.drop_index("ix_customer_address_hash", "customer")
+    op.create_index("customer_by_hash", "customer", ["address_hash", "id"])
+    op.create_index("ix_survey_contact_id", "survey", ["contact_id"])
+    op.create_index("ix_trigger_contact_id", "trigger", ["contact_id"])
+    stands = sa.text("stage IN ('chosen', 'asked')")
+    op.create_index(
+        "survey_open", "survey", ["expires_at"], sqlite_where=stands, postgresql_where=stands
+    )
+    op.drop_index("ix_ledger_reason", "ledger")
+    with op.batch_alter_table("ledger", recreate="always") as ledger:
+        ledger.create_primary_key("ledger_pkey", ["customer_id", "program"])
