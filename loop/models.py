@@ -327,13 +327,44 @@ class Budget(SQLModel, table=True):
     """In seconds since 1970, as the database's clock has them."""
 
 
-class JobRun(SQLModel, table=True):
-    """When a job last ran, and how it went."""
+class Job(SQLModel, table=True):
+    """How far a job has come, and whether somebody has paused it."""
 
     name: str = Field(primary_key=True)
+    slot: datetime | None = instant(nullable=True)
+    """The newest moment of its plan that was taken, or let go."""
+    paused_at: datetime | None = instant(nullable=True)
+
+
+class JobRun(SQLModel, table=True):
+    """One firing of a job: who had it until when, and how it went."""
+
+    __table_args__ = (
+        UniqueConstraint("name", "slot"),
+        Index("jobrun_newest", "name", "started_at"),
+        Index(
+            "jobrun_open",
+            "name",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    name: str
+    slot: datetime | None = instant(nullable=True)
+    """The moment of its plan that it is for; None where somebody ran it by hand."""
+    worker: str
+    tries: int = 0
+    """How often it was begun: more than once where a process died at it."""
     started_at: datetime = instant()
+    lease_until: datetime = instant()
+    """Until then nobody else takes it up."""
     ended_at: datetime | None = instant(nullable=True)
     problem: str = ""
+    result: str = ""
+    """What came of it, in words: `12 contacts, 3 accounts`."""
 
 
 class Compatible(SQLModel, table=True):

@@ -5,7 +5,7 @@ who is passed over has the reason in the ledger.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -63,12 +63,14 @@ class Choice:
             self.next_due[word.next_at.date().isoformat()] += 1
 
 
-def customers(app: App, *, dry_run: bool = False) -> Iterator[Choice]:
-    """Choose for each program, touchpoints first; with `dry_run`, change nothing."""
+def customers(
+    app: App, *, only: Collection[str] | None = None, dry_run: bool = False
+) -> Iterator[Choice]:
+    """Choose for each program (or `only` some), touchpoints first; `dry_run` changes nothing."""
     room = people.room(app)
     taken: set[str] = set()
-    programs = sorted(app.config.programs.items(), key=lambda item: item[1].kind == "relationship")
-    for name, program in programs:
+    programs = [one for one in app.config.programs.items() if only is None or one[0] in only]
+    for name, program in sorted(programs, key=lambda item: item[1].kind == "relationship"):
         rules = Rules(name=name, program=program, ask=app.config.ask, now=app.now())
         choice = Choice(program=name)
         for page in people.pages(app, rules):

@@ -12,7 +12,7 @@ from sqlmodel import Session, col
 from loop import figures, schedule
 from loop.app import App
 from loop.follow_up import NOBODY
-from loop.models import Answer, Call, Case, Contact, Effect, JobRun, Survey
+from loop.models import Answer, Call, Case, Contact, Effect, Survey
 from loop.states import CaseState, EffectState, Kind, Stage
 
 NOBODY_YET: Final = NOBODY.partition(":")[0]
@@ -119,20 +119,23 @@ def without_owner(session: Session) -> int:
 
 def jobs(app: App, session: Session) -> dict[str, Any]:
     """Return when each job last ran, how it went, and when it is due again."""
-    told = {}
-    for name, job in schedule.JOBS.items():
-        row = session.get(JobRun, name)
-        ended = row.ended_at if row else None
-        every = timedelta(seconds=job.every(app))
-        told[name] = {
-            "last_run": row.started_at.isoformat() if row else None,
-            "seconds": round((ended - row.started_at).total_seconds(), 1)
-            if row and ended
-            else None,
-            "problem": row.problem if row else "",
-            "next_run": (row.started_at + every).isoformat() if row else None,
-        }
-    return told
+    return {each.name: job(each) for each in schedule.standings(app, session)}
+
+
+def job(each: schedule.Standing) -> dict[str, Any]:
+    """Return how a job stands, as JSON has it."""
+    last = each.last
+    return {
+        "what": each.what,
+        "plan": each.plan,
+        "last_run": last.started_at.isoformat() if last else None,
+        "seconds": each.seconds,
+        "result": last.result if last else "",
+        "problem": last.problem if last else "",
+        "running": bool(last and last.ended_at is None),
+        "next_run": each.next_run.isoformat() if each.next_run else None,
+        "paused_at": each.paused_at.isoformat() if each.paused_at else None,
+    }
 
 
 def _count(session: Session, *where: ColumnElement[bool]) -> int:

@@ -65,12 +65,11 @@ def _draw_effects(to: "Console", lanes: dict[str, dict[str, int]]) -> None:
 
 def _draw_jobs(to: "Console", jobs: dict[str, dict[str, Any]]) -> None:
     for name, job in jobs.items():
-        if job["last_run"] is None:
-            _line(to, f"job {name}", "never ran")
-            continue
-        text = f"ran {job['last_run'][:MINUTE]}, due {job['next_run'][:MINUTE]} UTC"
+        last, due = job["last_run"], job["next_run"]
+        ran = f"ran {last[:MINUTE]}" if last else "never ran"
+        again = f"due {due[:MINUTE]} UTC" if due else f"paused: npsloop jobs resume {name}"
         problem = f": {job['problem']}" if job["problem"] else ""
-        _line(to, f"job {name}", text + problem, "red" if problem else "")
+        _line(to, f"job {name}", f"{ran}, {again}{problem}", "red" if problem else "")
 
 
 def _draw_to_do(to: "Console", data: dict[str, Any]) -> None:

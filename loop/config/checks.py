@@ -2,6 +2,7 @@
 
 import re
 from typing import Any, Final, get_args
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -147,8 +148,19 @@ def _hint(loc: Loc, error: ErrorDetails, model: type[BaseModel]) -> str:
             return did_you_mean(str(given), _QUOTED.findall(error["msg"]))
         case "string_type" if isinstance(given, bool | int | float):
             return "put it in quotes"
+        case "tuple_type":
+            return "write a list: [...]"
+        case "time_zone":
+            return did_you_mean(str(given), _zones_like(str(given)))
         case _:
             return ""
+
+
+def _zones_like(name: str) -> list[str]:
+    """Return the time zones of that city (`berlin`), or all of them."""
+    zones = sorted(available_timezones())
+    city = name.rpartition("/")[2].lower().replace(" ", "_")
+    return [zone for zone in zones if zone.rpartition("/")[2].lower() == city] or zones
 
 
 def _names_beside(loc: Loc, model: type[BaseModel]) -> list[str]:

@@ -2,9 +2,38 @@
 
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from loop.slots import TimeOfDay, is_zone
+
+
+def _time_of_day(text: str) -> str:
+    TimeOfDay.read(text)
+    return text
+
+
+def _zone(name: str) -> str:
+    if not is_zone(name):
+        raise PydanticCustomError("time_zone", "there is no such time zone")
+    return name
+
+
+At = tuple[Annotated[str, AfterValidator(_time_of_day)], ...]
+"""Times of the day."""
+Zone = Annotated[str, AfterValidator(_zone)]
+"""A time zone's name: `Europe/Berlin`."""
+JobName = Literal["pull", "choose", "deliver", "close", "tidy"]
 
 
 class Settings(BaseModel):
@@ -69,6 +98,12 @@ class Program(Settings):
     """The share of those whose turn it is that is asked, drawn by `ask.seed`."""
     reason: str = ""
     """Why they are asked, in the mail's words; a sentence of ours where empty."""
+    at: At = ()
+    """When it chooses whom to ask, such as `["Mon-Fri 09:00"]`; by `schedule` where empty."""
+    timezone: Zone | None = None
+    """Where these are the times of the day; as `schedule.timezone` where empty."""
+    skip_missed: bool = False
+    """Let a time of `at` go that npsloop did not run at; otherwise it is made up for once."""
 
     @property
     def every(self) -> timedelta:
@@ -124,18 +159,31 @@ class Refer(Settings):
 
 
 class Schedule(Settings):
-    """What runs when, in seconds between runs."""
+    """What runs when: in seconds between runs, or at times of the day."""
 
-    pull_s: float = Field(default=900, gt=0)
+    pull_s: float = Field(default=900, ge=0.1)
     """Customers come in from the CRMs."""
-    choose_s: float = Field(default=900, gt=0)
+    choose_s: float = Field(default=900, ge=0.1)
     """Whose turn it is."""
-    deliver_s: float = Field(default=5, gt=0)
+    deliver_s: float = Field(default=5, ge=0.1)
     """Mails, scores and tasks go out."""
-    close_s: float = Field(default=300, gt=0)
+    close_s: float = Field(default=300, ge=0.1)
     """Tasks are looked up in the CRM."""
-    tidy_s: float = Field(default=3600, gt=0)
+    tidy_s: float = Field(default=3600, ge=0.1)
     """Surveys lapse, doubtful mails are settled or shown."""
+    at: dict[JobName, Annotated[At, Field(min_length=1)]] = Field(default_factory=dict)
+    """Jobs that run at times of the day instead: `pull: ["06:00", "Mon-Fri 12:30"]`."""
+    timezone: Zone = "UTC"
+    """Where these are the times of the day: `Europe/Berlin`."""
+    skip_missed: frozenset[JobName] = frozenset()
+    """Jobs of `at` that let a time go that npsloop did not run at; others make up for it once."""
+
+    @model_validator(mode="after")
+    def _skips_what_it_has(self) -> Self:
+        for name in sorted(self.skip_missed - self.at.keys()):
+            message = f"skip_missed: {name} has no time of the day that it could miss: add it to at"
+            raise ValueError(message)
+        return self
 
 
 class Web(Settings):

@@ -12,7 +12,7 @@ from sqlalchemy import text, update
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlmodel import SQLModel
 
-from loop.models import Answer, Customer, JobRun, Watermark
+from loop.models import Answer, Customer, Job, Watermark
 from loop.store import Outdated, Store, table, upsert
 
 
@@ -42,14 +42,14 @@ def test_times_come_back_aware_and_in_utc(store: Store) -> None:
     there = timezone(timedelta(hours=5, minutes=30))
     at = datetime(2030, 1, 1, 5, 30, tzinfo=there)
     with store.write() as session:
-        session.add(JobRun(name="x", started_at=at))
+        session.add(Job(name="x", slot=at))
     with store.read() as session:
-        back = session.get_one(JobRun, "x").started_at
+        back = session.get_one(Job, "x").slot
     assert (back, back.tzinfo) == (datetime(2030, 1, 1, tzinfo=UTC), UTC)
 
     with pytest.raises((ValueError, StatementError)), store.write() as session:
         session.connection().execute(
-            update(table(JobRun)).values(started_at=datetime(2030, 1, 1))  # noqa: DTZ001 - that is it
+            update(table(Job)).values(slot=datetime(2030, 1, 1))  # noqa: DTZ001 - that is it
         )
 
 
@@ -66,14 +66,14 @@ def test_all_of_a_transaction_or_nothing(store: Store) -> None:
 
     def half() -> None:
         with store.write() as session:
-            session.add(JobRun(name="x", started_at=datetime(2030, 1, 1, tzinfo=UTC)))
+            session.add(Job(name="x", slot=datetime(2030, 1, 1, tzinfo=UTC)))
             session.flush()
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         half()
     with store.read() as session:
-        assert session.get(JobRun, "x") is None
+        assert session.get(Job, "x") is None
 
 
 def test_an_upsert_updates_only_what_it_names(store: Store) -> None:
@@ -93,13 +93,13 @@ def test_no_update_is_lost_between_writers(store: Store) -> None:
     """Four threads that read, then write: each of their steps counts."""
     start = datetime(2030, 1, 1, tzinfo=UTC)
     with store.write() as session:
-        session.add(JobRun(name="x", started_at=start))
+        session.add(Job(name="x", slot=start))
 
     def work() -> None:
         for _ in range(25):
             with store.write() as session:
-                row = session.get_one(JobRun, "x", with_for_update=True)
-                row.started_at += timedelta(seconds=1)
+                row = session.get_one(Job, "x", with_for_update=True)
+                row.slot += timedelta(seconds=1)
                 session.add(row)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
@@ -109,7 +109,7 @@ def test_no_update_is_lost_between_writers(store: Store) -> None:
         thread.join()
 
     with store.read() as session:
-        assert session.get_one(JobRun, "x").started_at == start + timedelta(seconds=100)
+        assert session.get_one(Job, "x").slot == start + timedelta(seconds=100)
 
 
 def test_a_backup_is_a_database_of_its_own(tmp_path: Path) -> None:
@@ -117,11 +117,11 @@ def test_a_backup_is_a_database_of_its_own(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'npsloop.db'}")
     store.upgrade()
     with store.write() as session:
-        session.add(JobRun(name="x", started_at=datetime(2030, 1, 1, tzinfo=UTC)))
+        session.add(Job(name="x", slot=datetime(2030, 1, 1, tzinfo=UTC)))
     copy = tmp_path / "copy.db"
     store.backup(copy)
 
-    assert sqlite3.connect(copy).execute("SELECT name FROM jobrun").fetchall() == [("x",)]
+    assert sqlite3.connect(copy).execute("SELECT name FROM job").fetchall() == [("x",)]
     with pytest.raises(FileExistsError):
         store.backup(copy)
     store.close()

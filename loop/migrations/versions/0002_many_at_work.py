@@ -20,6 +20,7 @@ def upgrade() -> None:
     _budgets()
     _side_by_side()
     _look_ups()
+    _jobs()
 
 
 # Calls: what a worker holds is no longer said by each effect, but once for its batch
@@ -107,3 +108,53 @@ def _look_ups() -> None:
     op.drop_index("ix_ledger_reason", "ledger")
     with op.batch_alter_table("ledger", recreate="always") as ledger:
         ledger.create_primary_key("ledger_pkey", ["customer_id", "program"])
+
+
+# Jobs: each firing has a row of its own
+
+
+def _jobs() -> None:
+    """Give each firing of a job a row of its own; the last one is kept, and begins the plan."""
+    connection = op.get_bind()
+    last = connection.execute(sa.text("SELECT * FROM jobrun")).mappings().all()
+    op.drop_table("jobrun")
+    op.create_table(
+        "job",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("slot", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "jobrun",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("slot", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("worker", sa.String(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("problem", sa.String(), nullable=False),
+        sa.Column("result", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("name", "slot"),
+    )
+    op.create_index("jobrun_newest", "jobrun", ["name", "started_at"])
+    unended = sa.text("ended_at IS NULL")
+    op.create_index(
+        "jobrun_open",
+        "jobrun",
+        ["name"],
+        unique=True,
+        sqlite_where=unended,
+        postgresql_where=unended,
+    )
+    job = sa.text("INSERT INTO job (name, slot) VALUES (:name, :started_at)")
+    run = sa.text(
+        "INSERT INTO jobrun (id, name, worker, tries, started_at, lease_until, ended_at, problem,"
+        " result) VALUES (:id, :name, '', 1, :started_at, :started_at, :ended_at, :problem, '')"
+    )
+    for row in last:
+        connection.execute(job, {"name": row["name"], "started_at": row["started_at"]})
+        connection.execute(run, {"id": f"last-{row['name']}", **row})
