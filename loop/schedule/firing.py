@@ -24,8 +24,9 @@ from sqlmodel import Session, col
 from connectors.errors import ConnectorError
 from loop import models
 from loop.app import App
+from loop.columns import new_id
 from loop.config import Mendable
-from loop.models import JobRun, new_id
+from loop.models import JobRun
 from loop.schedule.jobs import Job, Planned, planned
 from loop.slots import At
 from loop.store import insert_for, table, upsert
