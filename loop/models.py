@@ -342,13 +342,7 @@ class JobRun(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("name", "slot"),
         Index("jobrun_newest", "name", "started_at"),
-        Index(
-            "jobrun_open",
-            "name",
-            unique=True,
-            sqlite_where=text("ended_at IS NULL"),
-            postgresql_where=text("ended_at IS NULL"),
-        ),
+        some("jobrun_open", "name", unique=True, where="ended_at IS NULL"),
     )
 
     id: str = Field(default_factory=new_id, primary_key=True)
