@@ -1,5 +1,6 @@
 """An ASGI application served on 127.0.0.1 in a thread of its own."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,10 +57,18 @@ class Server(uvicorn.Server):
 
 
 @contextmanager
-def running(application: Any, port: int = 0) -> Iterator[str]:  # noqa: ANN401 - any ASGI app
-    """Serve the application and give its address; `port` 0 takes any free one."""
+def running(
+    application: Any,  # noqa: ANN401 - any ASGI app
+    port: int = 0,
+    listener: socket.socket | None = None,
+) -> Iterator[str]:
+    """Serve the application and give its address; `port` 0 takes any free one.
+
+    A `listener` that is open already takes the port's place.
+    """
     server = Server(application, port)
-    thread = threading.Thread(target=server.run, daemon=True, name="sandbox")
+    at = None if listener is None else [listener]
+    thread = threading.Thread(target=server.run, args=(at,), daemon=True, name="sandbox")
     thread.start()
     if not server._ready.wait(START_TIMEOUT_S):  # noqa: SLF001 - our own subclass
         message = f"nothing came up on 127.0.0.1:{port}: is the port taken?"

@@ -20,6 +20,7 @@ from loop.cli import (
     init,
     preview,
     run,
+    simulate,
     stages,
     status,
     web,
@@ -77,6 +78,7 @@ app.add_typer(customer.app, name="customer")
 app.add_typer(config.app, name="config")
 app.add_typer(db.app, name="db")
 app.command()(bench.bench)
+app.add_typer(simulate.app, name="simulate")
 
 
 def main() -> None:

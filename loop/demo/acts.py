@@ -21,14 +21,15 @@ class Stuck(Exception):
 
     def __init__(self, page: Page) -> None:
         super().__init__(f"HTTP {page.status} {page.alert} at {page.url}")
+        self.page = page
 
 
 class Acts:
     """Acts for everybody; may be called from several threads."""
 
-    def __init__(self, mail: SendGridSandbox) -> None:
+    def __init__(self, mail: SendGridSandbox, browser: Browser | None = None) -> None:
         self._mail = mail
-        self._browser = Browser()
+        self._browser = browser or Browser()
 
     def close(self) -> None:
         """Close the connections."""

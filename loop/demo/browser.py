@@ -57,8 +57,8 @@ class Page:
 class Browser:
     """A browser, good for many people at once."""
 
-    def __init__(self) -> None:
-        self._wire = Wire("a browser")
+    def __init__(self, wire: Wire | None = None) -> None:
+        self._wire = wire or Wire("a browser")
 
     def open(self, url: str) -> Page:
         """Open a page."""

@@ -30,16 +30,22 @@ DATABASE: Final = "npsloop.db"
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
-    """Everything that a demo plays with."""
+class Services:
+    """The services that are played."""
 
-    app: App
     salesforce: SalesforceSandbox
     hubspot: HubSpotSandbox
     mail: SendGridSandbox
     records: Records
-    sites: Mapping[str, str]
-    """Where each server is: `pages`, `mail`, `salesforce`, `hubspot`."""
+    sites: dict[str, str]
+    """Where each server is: `mail`, `salesforce`, `hubspot`, and `pages` once they are served."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class World(Services):
+    """Everything that a demo plays with."""
+
+    app: App
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +79,24 @@ def folder(keep: Path | None) -> Iterator[Path]:
 @contextmanager
 def running_world(setting: Setting) -> Iterator[World]:
     """Start a world, empty of people, and stop it at the end."""
+    with ExitStack() as stack:
+        services = stack.enter_context(running_services(setting))
+        pages = _port("pages", setting) or _any_port()
+        services.sites["pages"] = f"http://127.0.0.1:{pages}"
+        made = config(setting, services)
+        secret = made["secret"]
+        _write(setting.folder / "config.yaml", made)
+        app = build(Config.model_validate(made), secret)
+        stack.callback(app.store.close)
+        app.store.upgrade()
+        stack.enter_context(running(application(app), pages))
+        services.mail.webhook = f"{services.sites['pages']}/hooks/mail"
+        yield World(app=app, **vars(services))
+
+
+@contextmanager
+def running_services(setting: Setting) -> Iterator[Services]:
+    """Start the services, empty of people, and stop them at the end."""
     salesforce, hubspot = SalesforceSandbox(setting.seed), HubSpotSandbox(setting.seed)
     hubspot.state.rate = None
     salesforce.state.daily_max = PLENTY
@@ -83,27 +107,15 @@ def running_world(setting: Setting) -> Iterator[World]:
             SALESFORCE: salesforce.application,
             HUBSPOT: hubspot.application,
         }
-        sites = {
-            name: stack.enter_context(running(application_, _port(name, setting)))
-            for name, application_ in played.items()
-        }
-        pages = _port("pages", setting) or _any_port()
-        sites["pages"] = f"http://127.0.0.1:{pages}"
-        made = config(setting, sites, mail)
-        secret = made["secret"]
-        _write(setting.folder / "config.yaml", made)
-        app = build(Config.model_validate(made), secret)
-        stack.callback(app.store.close)
-        app.store.upgrade()
-        stack.enter_context(running(application(app), pages))
-        mail.webhook = f"{sites['pages']}/hooks/mail"
-        yield World(
-            app=app,
+        yield Services(
             salesforce=salesforce,
             hubspot=hubspot,
             mail=mail,
             records=Records(salesforce, hubspot),
-            sites=sites,
+            sites={
+                name: stack.enter_context(running(application_, _port(name, setting)))
+                for name, application_ in played.items()
+            },
         )
 
 
@@ -115,8 +127,9 @@ COMPANY: Final = {
 """Who asks, in the demo: a company that does not exist."""
 
 
-def config(setting: Setting, sites: Mapping[str, str], mail: SendGridSandbox) -> dict[str, Any]:
+def config(setting: Setting, services: Services) -> dict[str, Any]:
     """Return the configuration: the example's, at demo speed and with the sandbox's addresses."""
+    sites, mail = services.sites, services.mail
     example = yaml.safe_load(resources.example().read_text("utf-8")) or {}
     ours = {
         "public_url": sites["pages"],

@@ -37,6 +37,15 @@ class SendGridSandbox:
     def webhook(self, address: str | None) -> None:
         self._poster.webhook = address
 
+    @property
+    def events_lost(self) -> float:
+        """The share of events that never come; none unless it is set."""
+        return self._poster.lost
+
+    @events_lost.setter
+    def events_lost(self, share: float) -> None:
+        self._poster.lost = share
+
     def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> bool:
         """Wait until all events were posted; return whether they were."""
         return self._poster.flush(timeout_s)

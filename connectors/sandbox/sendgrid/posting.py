@@ -36,6 +36,8 @@ class Poster:
 
     def __init__(self, seed: int, webhook: str | None) -> None:
         self.webhook = webhook
+        self.lost = 0.0
+        """The share of events that never come."""
         self._seed = seed
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._wire = Wire("webhook", read_timeout_s=TIMEOUT_S)
@@ -119,6 +121,8 @@ class Poster:
         now, late = list(from_before), []
         for one in taken:
             chance = random.Random(f"{self._seed}:{one['sg_event_id']}")  # noqa: S311 - no secret
+            if self.lost and chance.random() < self.lost:
+                continue
             if chance.random() < TWICE:
                 late.append(again(one) if chance.random() < 1 / 2 else one)
             (late if chance.random() < LATE else now).append(one)
