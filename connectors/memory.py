@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from connectors.errors import ConnectorError, Doubtful, Refused, Unavailable
+from connectors.errors import ConnectorError, Doubtful, Refused, Unauthorized, Unavailable
 from connectors.ports import (
     Account,
     AccountScore,
@@ -26,6 +26,7 @@ from connectors.ports import (
     Page,
     R,
     Score,
+    Sought,
     Task,
     TaskState,
     Trigger,
@@ -204,6 +205,8 @@ class MemoryMailer:
         self.down = False
         self.lose = 0
         """How many of the next mails are accepted without an answer."""
+        self.searchable = True
+        """Whether it can be asked what it has accepted."""
 
     def send(self, mails: Sequence[Mail]) -> Sequence[Outcome]:
         """Keep the mails."""
@@ -216,6 +219,15 @@ class MemoryMailer:
             return msgspec.json.decode(body, type=list[MailEvent])
         except msgspec.DecodeError:
             raise Refused(self.name, "these are no events") from None
+
+    def look_up(self, sought: Sequence[Sought]) -> Mapping[str, bool]:
+        """Return which of these mails were kept."""
+        if sought and not self.searchable:
+            raise Unauthorized(self.name, "it cannot be asked")
+        if sought and self.down:
+            raise Unavailable(self.name, "it is down")
+        kept = {(mail.key, mail.to) for mail in self.sent}
+        return {one.key: any((one.key, to) in kept for to in one.to) for one in sought}
 
     def checks(self) -> Iterator[Check]:
         """Pass where the mailer is up."""

@@ -351,3 +351,27 @@ class Mailer(Protocol):
     def checks(self) -> Iterator[Check]:
         """Look at credentials and sender, mailing nobody."""
         ...
+
+
+class Sought(Record, frozen=True, kw_only=True):
+    """A mail about which nobody knows whether it was accepted."""
+
+    key: str
+    to: Sequence[str]
+    """Where it may have gone: its reader may have another address by now."""
+    since: datetime
+    until: datetime
+    """When it was handed over, if it was: some time between these two."""
+
+
+@runtime_checkable
+class Searchable(Protocol):
+    """What a `Mailer` may be besides: one whose provider can be asked what became of a mail."""
+
+    def look_up(self, sought: Sequence[Sought]) -> Mapping[str, bool]:
+        """Return, by key, whether the provider knows the mail. True proves that it was accepted.
+
+        False proves nothing: records lag behind, and end. Whatever cannot be asked for now is
+        left out. Raises `Unauthorized` where the account cannot be asked at all.
+        """
+        ...

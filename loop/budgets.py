@@ -5,7 +5,7 @@ so that machines need not agree on the time.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any, Final
@@ -32,6 +32,8 @@ class InDatabase:
 
     def take(self, limit: Limit, most: int) -> Grant:
         """Give up to `most` calls. Raise `Unavailable` where the database does not answer."""
+        if most == 0:
+            return self._looked(limit)
         with self._held(limit.name) as (spent, now):
             return spent.take(limit, most, now)
 
@@ -40,36 +42,54 @@ class InDatabase:
         with self._held(limit.name) as (spent, now):
             spent.pause(seconds, now)
 
+    def _looked(self, limit: Limit) -> Grant:
+        with _answering(limit.name), self._store.read() as session:
+            row = session.connection().execute(self._query(limit.name)).first()
+        if row is None:
+            return Grant()
+        spent, now = _spent(row)
+        return spent.take(limit, 0, now)
+
     @contextmanager
     def _held(self, name: str) -> Iterator[tuple[Spent, float]]:
         """Give what is remembered of a limit, and the time; keep what becomes of it."""
-        try:
-            with self._store.write() as session:
-                spent, now = self._read(session, name)
-                was = deepcopy(spent)
-                yield spent, now
-                if spent != was:
-                    values = {name: getattr(spent, name) for name in _NAMES}
-                    of = update(_BUDGETS).where(_BUDGETS.c.name == name)
-                    session.connection().execute(of.values(values))
-        except SQLAlchemyError as error:
-            problem = f"the database that counts its calls does not answer ({type(error).__name__})"
-            raise Unavailable(name.partition(".")[0], problem) from error
+        with _answering(name), self._store.write() as session:
+            spent, now = self._read(session, name)
+            was = deepcopy(spent)
+            yield spent, now
+            if spent != was:
+                values = {name: getattr(spent, name) for name in _NAMES}
+                of = update(_BUDGETS).where(_BUDGETS.c.name == name)
+                session.connection().execute(of.values(values))
 
     def _read(self, session: Session, name: str) -> tuple[Spent, float]:
-        query = self._query(name)
+        query = self._query(name).with_for_update()
         if (row := session.connection().execute(query).first()) is None:
             upsert(
                 session, Budget, [{"name": name, "slices": [], "paused_until": 0.0}], key=["name"]
             )
             row = session.connection().execute(query).one()
-        calls, slices, paused_until, now = row[:4]
-        return Spent(calls, [(start, int(given)) for start, given in slices], paused_until), now
+        return _spent(row)
 
     def _query(self, name: str) -> Select[Any]:
         columns: list[Any] = [_BUDGETS.c[name] for name in _NAMES]
         columns += [literal(time.time())] if self._store.lite else [_NOW, _NO_FLUSH]
-        return select(*columns).where(_BUDGETS.c.name == name).with_for_update()
+        return select(*columns).where(_BUDGETS.c.name == name)
+
+
+@contextmanager
+def _answering(name: str) -> Iterator[None]:
+    """Say so where the database does not answer: nobody may call uncounted."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        problem = f"the database that counts its calls does not answer ({type(error).__name__})"
+        raise Unavailable(name.partition(".")[0], problem) from error
+
+
+def _spent(row: Sequence[Any]) -> tuple[Spent, float]:
+    calls, slices, paused_until, now = row[:4]
+    return Spent(calls, [(start, int(given)) for start, given in slices], paused_until), now
 
 
 _NAMES: Final = ("calls", "slices", "paused_until")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from connectors.budget import Budget
 from connectors.errors import Unauthorized, Unavailable
-from connectors.ports import Check, Mail, MailEvent, Outcome
+from connectors.ports import Check, Mail, MailEvent, Outcome, Sought
 from connectors.sendgrid import checking, webhook
 from connectors.sendgrid.body import request_for
 from connectors.sendgrid.config import SendGridConfig
+from connectors.sendgrid.logs import Logs
 
 if TYPE_CHECKING:
     from connectors.sendgrid.client import Account
@@ -33,7 +34,9 @@ class SendGrid:
         self.name = NAME
         self.config = config
         self._calls = Budget("calls", *CALLS)
-        self.budgets = (self._calls,)
+        self._look_ups = Budget("look_ups", config.look_ups_per_minute, 60.0)
+        self._look_ups.patience_s = 0.0
+        self.budgets = (self._calls, self._look_ups)
 
     def send(self, mails: Sequence[Mail]) -> Sequence[Outcome]:
         """Send one request per mail, several at a time.
@@ -67,6 +70,13 @@ class SendGrid:
         webhook.verify(self.config, headers, body, time.time())
         return webhook.read(body)
 
+    def look_up(self, sought: Sequence[Sought]) -> Mapping[str, bool]:
+        """Return which of these mails the account's Email Logs show, as far as they may be asked.
+
+        Raise `Unauthorized` where the key may not read them.
+        """
+        return self._logs.look_up(sought) if sought else {}
+
     def checks(self) -> Iterator[Check]:
         """Look at the key, its rights, the sender and the webhook's signature."""
         return checking.checks(self.config, self._account)
@@ -87,6 +97,10 @@ class SendGrid:
         from connectors.sendgrid.client import Account  # noqa: PLC0415 - the library takes 0.2 s
 
         return Account(self.config, self._calls)
+
+    @cached_property
+    def _logs(self) -> Logs:
+        return Logs(self._account, self._look_ups)
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:

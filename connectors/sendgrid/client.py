@@ -27,6 +27,7 @@ READ_TIMEOUT_S: Final = 30.0
 WORDS_MAX: Final = 300
 OK: Final = range(200, 300)
 REDIRECTED: Final = range(300, 400)
+TOO_MANY: Final = 429
 _ADDRESS: Final = re.compile(r"[^\s\[\]<>\"'(),;]+@[^\s\[\]<>\"'(),;]+")
 
 
@@ -52,37 +53,51 @@ class Account:
             return Outcome(error=error)
         if answer.status in OK:
             return Outcome(answer.headers.get("X-Message-Id", ""))
-        return Outcome(error=self._error(answer, mail.to))
+        if answer.status == TOO_MANY:
+            self._budget.pause(_wait_s(answer.headers))
+        return Outcome(error=_error(answer, mail.to))
 
     def get(self, path: str) -> Any:  # noqa: ANN401 - any JSON
         """Return what stands at a path such as `scopes`. Raise a `ConnectorError`."""
-        answer = getattr(self._client._(path), "get")()  # noqa: B009 - a verb of the library
-        if answer.status not in OK:
-            raise self._error(answer)
+        return _read(getattr(self._client._(path), "get")())  # noqa: B009 - a verb of the library
+
+    def post(self, path: str, body: object) -> Any:  # noqa: ANN401 - any JSON
+        """Ask at a path by a body, which changes nothing there. Raise a `ConnectorError`."""
+        asked = getattr(self._client._(path), "post")  # noqa: B009 - a verb of the library
         try:
-            return msgspec.json.decode(answer.data)
-        except msgspec.DecodeError:
-            raise Unavailable(NAME, "its answer is no JSON") from None
+            return _read(asked(request_body=msgspec.json.encode(body)))
+        except Doubtful as error:
+            raise Unavailable(NAME, error.problem) from None
 
     def close(self) -> None:
         """Close the connections."""
         self._wire.close()
 
-    def _error(self, answer: urllib3.BaseHTTPResponse, address: str = "") -> ConnectorError:
-        """Say what an answer means: was it accepted, will it ever be, who has to act."""
-        status, words = answer.status, _words(answer.data, address)
-        if status in {401, 403}:
-            return Unauthorized(NAME, f"{words} (HTTP {status}): see `npsloop doctor`")
-        if status == 429:  # noqa: PLR2004 - RFC 6585
-            wait_s = _wait_s(answer.headers)
-            self._budget.pause(wait_s)
-            return Unavailable(NAME, "too many requests", retry_after_s=wait_s)
-        if status == 503 or status in REDIRECTED:  # noqa: PLR2004 - turned away at the door
-            problem = f"it turns us away (HTTP {status})"
-            return Unavailable(NAME, problem, retry_after_s=retry_after_s(answer.headers))
-        if status == 408 or status >= FAULT:  # noqa: PLR2004 - it may have got everything
-            return Doubtful(NAME, f"it failed after we had asked (HTTP {status})")
-        return Refused(NAME, f"{words} (HTTP {status})", code=str(status))
+
+def _read(answer: urllib3.BaseHTTPResponse) -> Any:  # noqa: ANN401 - any JSON
+    """Return the JSON of a good answer. Raise a `ConnectorError` for any other."""
+    if answer.status not in OK:
+        error = _error(answer)
+        raise Unavailable(NAME, error.problem) if isinstance(error, Doubtful) else error
+    try:
+        return msgspec.json.decode(answer.data)
+    except msgspec.DecodeError:
+        raise Unavailable(NAME, "its answer is no JSON") from None
+
+
+def _error(answer: urllib3.BaseHTTPResponse, address: str = "") -> ConnectorError:
+    """Say what an answer means: was it accepted, will it ever be, who has to act."""
+    status, words = answer.status, _words(answer.data, address)
+    if status in {401, 403}:
+        return Unauthorized(NAME, f"{words} (HTTP {status}): see `npsloop doctor`")
+    if status == TOO_MANY:
+        return Unavailable(NAME, "too many requests", retry_after_s=_wait_s(answer.headers))
+    if status == 503 or status in REDIRECTED:  # noqa: PLR2004 - turned away at the door
+        problem = f"it turns us away (HTTP {status})"
+        return Unavailable(NAME, problem, retry_after_s=retry_after_s(answer.headers))
+    if status == 408 or status >= FAULT:  # noqa: PLR2004 - it may have got everything
+        return Doubtful(NAME, f"it failed after we had asked (HTTP {status})")
+    return Refused(NAME, f"{words} (HTTP {status})", code=str(status))
 
 
 class _OverWire(Client):  # type: ignore[misc]  # the library carries no types

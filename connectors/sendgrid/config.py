@@ -36,6 +36,12 @@ class SendGridConfig(Settings):
     connections: int = Field(default=8, ge=1, le=POOL)
     """How many mails are on their way at the same time."""
 
+    look_ups_per_minute: int = Field(default=6, ge=1, le=600)
+    """How often we ask the Email Logs what became of doubtful mails.
+
+    Their own limit is not published; this is the one of the Email Activity before them.
+    """
+
     @field_validator("webhook_public_key")
     @classmethod
     def _are_keys(cls, given: Sequence[str]) -> Sequence[str]:

@@ -12,15 +12,34 @@ Nothing else is to be written: see `worlds` for what a world and a postbox have 
 import pytest
 
 pytest.register_assert_rewrite(
-    "connectors.testing.mailing", "connectors.testing.pulling", "connectors.testing.writing"
+    "connectors.testing.looking",
+    "connectors.testing.mailing",
+    "connectors.testing.pulling",
+    "connectors.testing.writing",
 )
 
-from connectors.testing.mailing import MailerSuite  # noqa: E402 - after the rewrite is asked for
+from connectors.testing.looking import LookUpSuite  # noqa: E402 - after the rewrite is asked for
+from connectors.testing.mailing import MailerSuite  # noqa: E402
 from connectors.testing.pulling import PullSuite  # noqa: E402
-from connectors.testing.worlds import Postbox, Received, TaskThere, World  # noqa: E402
+from connectors.testing.worlds import (  # noqa: E402
+    OpenPostbox,
+    Postbox,
+    Received,
+    TaskThere,
+    World,
+)
 from connectors.testing.writing import WriteSuite  # noqa: E402
 
-__all__ = ["CrmSuite", "MailerSuite", "Postbox", "Received", "TaskThere", "World"]
+__all__ = [
+    "CrmSuite",
+    "LookUpSuite",
+    "MailerSuite",
+    "OpenPostbox",
+    "Postbox",
+    "Received",
+    "TaskThere",
+    "World",
+]
 
 
 class CrmSuite(PullSuite, WriteSuite):

@@ -167,3 +167,11 @@ class Postbox(Protocol):
     def lose_answer(self) -> None:
         """Accept the next mail, then cut the connection instead of answering."""
         ...
+
+
+class OpenPostbox(Postbox, Protocol):
+    """A mail service that can be asked what it accepted."""
+
+    def hide(self) -> None:
+        """Let the account not be asked any more."""
+        ...

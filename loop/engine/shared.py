@@ -115,7 +115,9 @@ class Worker:
         """Drain a lane for a while, and call for another where there is more to do."""
         until = time.monotonic() + TURN_S
         drained, first = batches(self._app, lane, schedule.HANDLERS), True
-        while await asyncio.to_thread(next, drained, None) is not None:
+        while (batch := await asyncio.to_thread(next, drained, None)) is not None:
+            if batch.stopped is not None:
+                return  # nobody else would get further: the next sweep looks again
             over = time.monotonic() > until
             if first or over:
                 await self._wake([lane])

@@ -7,7 +7,7 @@ know whether a mail was accepted, its effect is *unknown* until evidence settles
 """
 
 from loop.outbox.deliver import Handler, Skip, drain
-from loop.outbox.evidence import settle_by_evidence
+from loop.outbox.evidence import settle_by_evidence, settle_by_look_up
 from loop.outbox.owe import Owed, owe
 from loop.outbox.record import proven, reap, settle_unknown
 
@@ -20,5 +20,6 @@ __all__ = [
     "proven",
     "reap",
     "settle_by_evidence",
+    "settle_by_look_up",
     "settle_unknown",
 ]

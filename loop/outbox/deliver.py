@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlmodel import Session, SQLModel
 
 from connectors.errors import ConnectorError
-from connectors.ports import Crm, Outcome
+from connectors.ports import Crm, Outcome, Rationed
 from loop.app import App
 from loop.models import Account, Answer, Contact, Effect, Owner, Survey
 from loop.outbox.claim import claim
@@ -80,6 +80,10 @@ def batches(
     service = lane.partition(".")[0]
     caller = app.mailer if service == MAIL else app.crms.get(service)
     left = sys.maxsize if at_most is None else at_most
+    if (shut := _shut(caller)) is not None:
+        log.info("lane %s waits: %s", lane, shut)
+        yield Batch(0, shut)
+        return
     while caller is not None and left > 0 and not app.stopping.is_set():
         claimed = claim(app, lane, min(caller.batch, left), only)
         if claimed is None:
@@ -91,6 +95,14 @@ def batches(
         yield Batch(len(results), stopped)
         if stopped is not None:
             return
+
+
+def _shut(caller: object) -> ConnectorError | None:
+    """Return why nothing goes out for a good while: then nothing is claimed either."""
+    try:
+        return caller.shut() if isinstance(caller, Rationed) else None
+    except ConnectorError as error:
+        return error
 
 
 def _deliver(app: App, lane: str, batch: Sequence[Effect], handlers: Handlers) -> list[Result]:

@@ -11,7 +11,7 @@ from connectors.errors import ConnectorError
 from loop import ask, choose, close, follow_up, leave, pull, refer, write_back
 from loop.app import App
 from loop.config import JobName
-from loop.outbox import Handler, drain, reap, settle_by_evidence
+from loop.outbox import Handler, drain, reap, settle_by_evidence, settle_by_look_up
 from loop.schedule.past import forget_old
 from loop.slots import At, Every, Plan
 from loop.states import MAIL, Kind, lane
@@ -105,6 +105,7 @@ def _choose(app: App, only: Collection[str] | None = None) -> str:
 
 def _tidy(app: App) -> str:
     counts = Counter({"claims freed": reap(app), "settled": settle_by_evidence(app, HANDLERS)})
+    counts["settled"] += settle_by_look_up(app, HANDLERS)
     while lapsed := leave.lapse(app):
         counts["lapsed"] += lapsed
     forget_old(app)

@@ -18,7 +18,7 @@ from connectors.ports import (
     Trigger,
     TriggerEvent,
 )
-from connectors.testing import CrmSuite, MailerSuite, Received, TaskThere
+from connectors.testing import CrmSuite, LookUpSuite, MailerSuite, Received, TaskThere
 from connectors.testing.worlds import LeadThere
 
 
@@ -181,8 +181,11 @@ class MemoryPostbox:
     def lose_answer(self) -> None:
         self.mailer.lose = 1
 
+    def hide(self) -> None:
+        self.mailer.searchable = False
 
-class TestMemoryMailer(MailerSuite):
+
+class TestMemoryMailer(MailerSuite, LookUpSuite):
     @pytest.fixture
     def mailer(self) -> MemoryMailer:
         return MemoryMailer()

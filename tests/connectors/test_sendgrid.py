@@ -13,7 +13,7 @@ from connectors.ports import Mail
 from connectors.sandbox.faults import Fault, Kind
 from connectors.sandbox.sendgrid import SendGridSandbox
 from connectors.sendgrid import SendGrid, SendGridConfig, request_for
-from connectors.testing import MailerSuite, Received
+from connectors.testing import LookUpSuite, MailerSuite, Received
 from tests.stage import Stage, built
 
 VECTORS = Path(__file__).parents[3] / "shared/data/sendgrid/signed_webhook_vectors.json"
@@ -92,8 +92,11 @@ class SandboxPostbox:
     def lose_answer(self) -> None:
         self.sandbox.faults.add(Fault(kind=Kind.LOST, times=1))
 
+    def hide(self) -> None:
+        self.sandbox.state.may_read_logs = False
 
-class TestSendGrid(MailerSuite):
+
+class TestSendGrid(MailerSuite, LookUpSuite):
     @pytest.fixture
     def mailer(self, mailer: SendGrid) -> SendGrid:
         return mailer

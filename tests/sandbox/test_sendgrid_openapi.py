@@ -5,6 +5,7 @@ Warts of the official files that are mended here before use:
 - `help` of an error is typed as an object; the service answers a text or null.
 - `tsg_webhooks_v3` and `tsg_suppressions_v3` want an `Accept` header in places, which is no
   parameter (OpenAPI 3.1, 4.8.12.2) and is left out.
+- `tsg_logs_v3` gives a schema's examples names, and a schema has a list of them.
 
 Not in these files, so not held against them: `/v3/scopes`, `/v3/verified_senders` and
 `/v3/whitelabel/domains`; an answer of 415 to mail, which only the service has.
@@ -12,6 +13,7 @@ Not in these files, so not held against them: `/v3/scopes`, `/v3/verified_sender
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
@@ -22,13 +24,14 @@ from openapi_core import OpenAPI
 from openapi_core.exceptions import OpenAPIError
 from openapi_core.testing import MockRequest, MockResponse
 
-from connectors.ports import Mail
+from connectors.ports import Mail, Sought
 from connectors.sandbox.sendgrid import SendGridSandbox
 from connectors.sendgrid import SendGrid, SendGridConfig, request_for
 from connectors.transport import Wire
 from tests.stage import Stage, built
 
 SPECS = Path(__file__).parents[3] / "shared/specs/sendgrid"
+LOGS = SPECS / "tsg_logs_v3.json"
 HOST = "https://api.sendgrid.com"
 pytestmark = pytest.mark.skipif(
     not SPECS.exists(), reason=f"the official OpenAPI files are not at ../{SPECS.parent.name}"
@@ -51,7 +54,8 @@ def mended(spec: Any) -> Any:  # noqa: ANN401 - any JSON
         return [mended(each) for each in spec if not _is_accept(each)]
     if not isinstance(spec, dict):
         return spec
-    made = {name: mended(value) for name, value in spec.items()}
+    named = isinstance(spec.get("examples"), dict)
+    made = {n: mended(value) for n, value in spec.items() if not (named and n == "examples")}
     if isinstance(made.get("help"), dict) and made["help"].get("type") == "object":
         made["help"] = {"type": ["string", "null"]}
     if isinstance(made.get("field"), dict) and made["field"].pop("nullable", False):
@@ -233,6 +237,47 @@ def test_a_wrong_key_is_told_as_the_file_has_it(
 
     [exchange] = exchanges
     assert exchange.answer.status == 401
+    assert judge(judges, exchange)
+
+
+@pytest.mark.skipif(not LOGS.exists(), reason=f"{LOGS.name} is not among the files")
+def test_our_look_ups_and_their_answers_are_as_the_file_has_them(
+    judges: dict[str, OpenAPI], exchanges: list[Exchange], mailer: SendGrid, service: Service
+) -> None:
+    service.sandbox.state.suppressed["unsubscribes"]["gone@example.com"] = 1_795_000_000
+    state, now = service.sandbox.state, datetime.now(UTC)
+    readers = ["bounce@example.com", "gone@example.com", "ann@example.com"]
+    mailer.send([mail(key=f"m-{to}", to=to) for to in readers])
+    opened = next(one for one in state.inbox if one.to == "ann@example.com")
+    for happen in (state.open, state.complain, state.unsubscribe):
+        happen(opened)
+    state.click(opened, "https://nps.example/a/1")
+    exchanges.clear()
+
+    found = [
+        mailer.look_up([Sought(key=f"m-{to}", to=[to], since=now, until=now)]) for to in readers
+    ]
+
+    assert found == [{f"m-{to}": True} for to in readers]
+    assert [judge(judges, exchange) for exchange in exchanges] == [True] * 6
+    assert len({exchange.answer.json().get("status") for exchange in exchanges[1::2]}) == 3
+
+
+@pytest.mark.skipif(not LOGS.exists(), reason=f"{LOGS.name} is not among the files")
+@pytest.mark.parametrize("status", [400, 403, 404, 429])
+def test_refusals_of_the_logs_are_as_the_file_has_them(
+    judges: dict[str, OpenAPI], exchanges: list[Exchange], service: Service, status: int
+) -> None:
+    service.sandbox.state.may_read_logs = status != 403
+    service.sandbox.state.look_ups_per_minute = 0 if status == 429 else None
+
+    if status == 400:
+        _call(service, "POST", "logs", body=b'{"query": "nobody = 5"}')
+    else:
+        _call(service, "GET", "logs/nobody")
+
+    [exchange] = exchanges
+    assert exchange.answer.status == status
     assert judge(judges, exchange)
 
 

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from connectors.sandbox.sendgrid import pages
 from connectors.sandbox.sendgrid.judge import objections
+from connectors.sandbox.sendgrid.logs import Logs, TooFast, Unclear
 from connectors.sandbox.sendgrid.posting import Poster
 from connectors.sandbox.sendgrid.state import LISTS, State
 
@@ -44,6 +45,8 @@ def application(state: State, poster: Poster) -> Starlette:
                 "/v3/user/webhooks/event/settings/signed/{id}",
                 api.guarded("user.webhooks.event.settings.read", api.webhook_key),
             ),
+            Route("/v3/logs", api.guarded("", api.logs), methods=["POST"]),
+            Route("/v3/logs/{id}", api.guarded("", api.log)),
             *pages.routes(state),
         ],
         exception_handlers={
@@ -57,6 +60,7 @@ class _Api:
     def __init__(self, state: State, poster: Poster) -> None:
         self.state = state
         self.poster = poster
+        self._logs = Logs(state)
 
     def guarded(self, scope: str, handler: Handler) -> Handler:
         """Let a handler answer those alone whose key is valid and has the scope."""
@@ -162,6 +166,34 @@ class _Api:
         since = self.state.suppressed[name].get(address)
         return _json([] if since is None else [_row(name, address, since)])
 
+    async def logs(self, request: Request) -> Response:
+        """Return the messages that a query finds."""
+        if (refusal := self._not_shown()) is not None:
+            return refusal
+        try:
+            return _json({"messages": self._logs.found(orjson.loads(await request.body()))})
+        except Unclear as error:
+            return _problem(400, str(error))
+        except orjson.JSONDecodeError:
+            return _problem(400, "invalid request")
+
+    async def log(self, request: Request) -> Response:
+        """Return all about one message."""
+        if (refusal := self._not_shown()) is not None:
+            return refusal
+        found = self._logs.one(request.path_params["id"])
+        return _problem(404, "not found") if found is None else _json(found)
+
+    def _not_shown(self) -> Response | None:
+        """Return why the logs may not be seen."""
+        if not self.state.may_read_logs:
+            return _problem(403, "access forbidden")
+        try:
+            self._logs.spend()
+        except TooFast:
+            return _problem(429, "too many requests")
+        return None
+
     async def webhooks(self, _request: Request) -> Response:
         """Return where events are posted."""
         kinds = [
@@ -226,6 +258,11 @@ def _json(content: object, status: int = 200) -> Response:
 
 def _errors(status: int, message: str, field: str | None = None) -> Response:
     return _json({"errors": [{"message": message, "field": field, "help": None}]}, status)
+
+
+def _problem(status: int, message: str) -> Response:
+    """Return an error as the logs tell it: without the fields that would be empty."""
+    return _json({"errors": [{"message": message}]}, status)
 
 
 def _in_json(status: int, message: str) -> Callable[[Request, Exception], Response]:

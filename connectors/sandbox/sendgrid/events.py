@@ -32,11 +32,16 @@ def event(mail: Sent, name: str, **more: Any) -> Event:  # noqa: ANN401 - any JS
         "email": mail.to,
         "event": name,
         "sg_event_id": _event_id(f"{name}-{len(mail.happened)}-{mail.number}-{mail.id}"),
-        "sg_message_id": f"{mail.id}.recvd-5d5b6f7d8-x2vq7-1-{mail.number:08X}-1.0",
+        "sg_message_id": message_id(mail),
         "smtp-id": f"<{mail.id}@geopod-ismtpd-1>",
         "timestamp": int(time.time()),
     }
     return {**mail.custom_args, **more, **own}
+
+
+def message_id(mail: Sent) -> str:
+    """Return what the mail is called: its request's id, and its own."""
+    return f"{mail.id}.recvd-5d5b6f7d8-x2vq7-1-{mail.number:08X}-1.0"
 
 
 def again(told: Event) -> Event:

@@ -66,6 +66,12 @@ class State:
         self.inbox: list[Delivered] = []
         self.suppressed: dict[str, dict[str, int]] = {name: {} for name in LISTS}
         """By list, the address (in small letters) and since when."""
+        self.may_read_logs = True
+        """Whether the account's keys may read its Email Logs."""
+        self.logs_late_s = 0.0
+        """How much later than the mail its logs come."""
+        self.look_ups_per_minute: int | None = 60
+        """How often the logs may be asked; None for no limit."""
         self.bounce_when: Callable[[str], bool] = lambda address: address.startswith("bounce")
 
     def accept(self, request: Mapping[str, Any], at: float | None = None) -> str:
