@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from loop.app import App
 from loop.config import Mendable
 from loop.store import Store
 
@@ -23,13 +24,18 @@ class Occupied(Mendable):
     """Another process is at work on the database, or would be."""
 
 
-def several(store: Store) -> None:
-    """Raise `Occupied` where several processes cannot work on the database."""
-    if store.lite:
+def several(app: App) -> None:
+    """Raise `Occupied` where several processes cannot work together.
+
+    They need a database that is for many, and one secret: it is what links are made from.
+    """
+    if app.store.lite:
         raise Occupied(
-            f"{store.url.database} is SQLite, which is for one process: `npsloop run` does all "
+            f"{app.store.url.database} is SQLite, which is for one process: `npsloop run` does all "
             "in one, or set database.url to a PostgreSQL database"
         )
+    if app.config.secret is None:
+        raise Occupied("all processes need the same secret: set secret_file")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ def web(config: ConfigPath = CONFIG_PATH) -> None:
     from loop.cli.serve import serve  # noqa: PLC0415 - quick start-up
 
     with opened(config, check=False) as app:
-        several(app.store)
+        several(app)
         app.store.check()
         to_operator(logging.INFO, FULL)
         serve(app, nullcontext())

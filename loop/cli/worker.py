@@ -28,7 +28,7 @@ def worker(
     from loop.cli.opened import opened  # noqa: PLC0415 - quick start-up
 
     with opened(config, check=False) as app:
-        several(app.store)
+        several(app)
         app.store.check()
         for name in only or ():
             say.among(name, schedule.lanes(app), "lane")
