@@ -173,7 +173,7 @@ def due(app: App, lanes: Sequence[str]) -> list[str]:
         for lane in lanes
     ]
     with app.store.read() as session:
-        return list(session.scalars(union_all(*waits)))
+        return list(session.scalars(union_all(*waits))) if waits else []
 
 
 async def hears(store: Store) -> bool:
