@@ -31,7 +31,17 @@ def counted(app: App) -> dict[str, Any]:
             "to_settle": _count(session, col(Effect.state) == EffectState.UNKNOWN),
             "without_owner": without_owner(session),
             "jobs": jobs(app, session),
+            "workers": workers(app),
         }
+
+
+def workers(app: App) -> int | None:
+    """Return how many workers were heard of lately; None where there can be none."""
+    if app.store.lite:
+        return None
+    from loop.engine.shared import at_work  # noqa: PLC0415 - only with PostgreSQL's extra
+
+    return at_work(app.store)
 
 
 def customers(app: App, session: Session) -> dict[str, int]:

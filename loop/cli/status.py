@@ -39,6 +39,8 @@ def _draw(to: "Console", data: dict[str, Any]) -> None:
     _draw_loop(to, data)
     _draw_effects(to, data["effects"])
     _draw_jobs(to, data["jobs"])
+    if data["workers"] is not None:
+        _line(to, "workers", f"{data['workers']} heard of lately")
     _draw_to_do(to, data)
     for promise in data.get("check", []):
         mark, style = ("passed", "green") if promise["passed"] else ("FAILED", "red")

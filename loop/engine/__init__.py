@@ -1,1 +1,1 @@
-"""The ways to run: `embedded` in one process."""
+"""The ways to run: `embedded` in one process, `shared` by many."""

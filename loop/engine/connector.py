@@ -1,9 +1,12 @@
 """Procrastinate's way to the database: the one that we have, and its own schema in it."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
+from uuid import uuid4
 
+import psycopg
 from procrastinate import PsycopgConnector
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
@@ -12,6 +15,8 @@ from loop.migrations.jobs import SCHEMA
 from loop.store import Store
 
 CONNECTIONS_MAX: Final = 4
+HEARS_S: Final = 2.0
+log: Final = logging.getLogger(__name__)
 
 
 def connector(store: Store) -> PsycopgConnector:
@@ -36,3 +41,19 @@ class _Pool(AsyncConnectionPool[AsyncConnection[Any]]):
         async with super().connection(*given) as connection:
             await connection.execute(f"SET LOCAL search_path TO {SCHEMA}".encode())
             yield connection
+
+
+async def hears(store: Store) -> bool:
+    """Tell whether LISTEN works: a pooler may refuse it, or take it and never tell anything."""
+    channel = f"npsloop_{uuid4().hex}"
+    settings = store.connect_args() | {"autocommit": True}
+    try:
+        async with await AsyncConnection.connect(**settings) as ear:
+            await ear.execute(f"LISTEN {channel}".encode())
+            async with await AsyncConnection.connect(**settings) as mouth:
+                await mouth.execute(f"NOTIFY {channel}".encode())
+            async for _ in ear.notifies(timeout=HEARS_S, stop_after=1):
+                return True
+    except psycopg.Error as error:
+        log.info("LISTEN is refused: %s", error)
+    return False

@@ -1,9 +1,9 @@
 """Many processes on one PostgreSQL, woken by Procrastinate.
 
 Our tables are the truth; a job of Procrastinate's is a wake-up and nothing more: "drain this
-lane". Each worker sweeps every few seconds for what is due and defers a wake-up for it, under a
-queueing lock: the same one never waits twice. So a lost job loses nothing, and one that fails
-needs no second try of its own: what it stands for is still due at the next sweep.
+lane", "run this firing". Whoever sees first that something is due defers its wake-up, under a
+queueing lock: the same one never waits twice. So a lost wake-up loses nothing, and one that fails
+needs no second try of its own: what it stands for is still due, and wakes somebody again.
 """
 
 import asyncio
@@ -12,12 +12,11 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Final
-from uuid import uuid4
+from typing import Any, Final
 
 import procrastinate
-import psycopg
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
 from procrastinate.jobs import Status
 from sqlalchemy import exists, literal, literal_column, select, text, union_all
@@ -26,40 +25,45 @@ from sqlmodel import col
 
 from loop import schedule
 from loop.app import App
-from loop.engine.connector import connector
+from loop.engine.connector import connector, hears
 from loop.models import Effect
 from loop.outbox.deliver import batches
+from loop.schedule import Firing
 from loop.store import Outdated, Store
 
+TICK_S: Final = 1.0
 TURN_S: Final = 10.0
 """As long as one wake-up may have a lane; then it goes to the end of the queue."""
 HEARTBEAT_S: Final = 5.0
 SILENT_S: Final = 20.0
-"""A worker that was not heard of for so long is dead, and others take over its jobs."""
+"""A worker that was not heard of for so long is dead, and others take over its wake-ups."""
 POLL_S: Final = 2.0
 """Between two looks at the queue where nobody can be woken."""
 POLL_LISTENING_S: Final = 10.0
-HEARS_S: Final = 2.0
 PAUSE_S: Final = 3.0
+"""Before going on where the database was in the way."""
 ENDS_S: Final = 15.0
 """Then what is still at work is left to end by itself."""
+DELIVER: Final = "deliver"
+"""The job that wakes the lanes; in one process alone it drains them."""
 log: Final = logging.getLogger(__name__)
 
 
 class Worker:
-    """One process among several: it sweeps for what is due, and works when it is woken."""
+    """One process among several: it looks for what is due, and works when it is woken."""
 
     def __init__(self, app: App, only: Sequence[str] = (), concurrency: int = 4) -> None:
         """Take wake-ups for the lanes and jobs of these names, or for all."""
         self._app, self._concurrency = app, concurrency
-        self._names = list(only) or [*schedule.lanes(app), *schedule.JOBS]
+        self._names = list(only) or names(app)
         self._jobs = procrastinate.App(connector=connector(app.store))
-        self._jobs.task(name="deliver")(self._deliver)
+        self._jobs.task(name="drain")(self._drain)
+        self._jobs.task(name="fire")(self._fire)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
 
     def run(self) -> None:
-        """Work until `stop` is called, and then finish the batches in hand."""
+        """Work until `stop` is called, and then finish what is in hand."""
         asyncio.run(self._run())
 
     def stop(self) -> None:
@@ -70,20 +74,19 @@ class Worker:
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._loop.set_default_executor(ThreadPoolExecutor(self._concurrency + 1, "worker"))
+        self._loop.set_default_executor(ThreadPoolExecutor(self._concurrency + 2, "worker"))
         async with self._jobs.open_async():
             if not await self._jobs.check_connection_async():
                 message = "the database has no table for wake-ups yet: npsloop db upgrade"
                 raise Outdated(message)
-            sweeping = asyncio.create_task(self._sweep_on())
+            looking = asyncio.create_task(self._look_on())
             while not self._app.stopping.is_set():
                 await self._work()
-            sweeping.cancel()
+            looking.cancel()
 
     async def _work(self) -> None:
         """Take wake-ups until the process is to end, or the database is in the way."""
         listens = not self._app.config.database.pooler and await hears(self._app.store)
-        poll_s = POLL_LISTENING_S if listens else POLL_S
         log.info("worker %s, %s", self._app.worker, "listening" if listens else "polling")
         working = asyncio.create_task(
             self._jobs.run_worker_async(
@@ -91,7 +94,7 @@ class Worker:
                 name=self._app.worker,
                 concurrency=self._concurrency,
                 listen_notify=listens,
-                fetch_job_polling_interval=poll_s,
+                fetch_job_polling_interval=POLL_LISTENING_S if listens else POLL_S,
                 delete_jobs="always",
                 install_signal_handlers=False,
                 update_heartbeat_interval=HEARTBEAT_S,
@@ -101,17 +104,46 @@ class Worker:
         )
         told = asyncio.create_task(self._stop.wait())
         await asyncio.wait({working, told}, return_when=asyncio.FIRST_COMPLETED)
-        working.cancel()  # which lets the jobs at work end
+        working.cancel()  # which lets what is at work end
         try:
             with suppress(asyncio.CancelledError):
                 await working
         except ConnectorException as error:
             log.warning("the database was in the worker's way: %s", error.__cause__ or error)
-        if not told.done():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(told, PAUSE_S)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(told, PAUSE_S)
 
-    async def _deliver(self, lane: str) -> None:
+    async def _look_on(self) -> None:
+        """Look for what is due, again and again; an outage is told once when it begins."""
+        well, heard = True, time.monotonic()
+        while True:
+            try:
+                await self._look()
+                if time.monotonic() - heard > HEARTBEAT_S:
+                    await self._take_over()
+                    heard = time.monotonic()
+                well = True
+            except (ConnectorException, DBAPIError) as error:
+                if well:
+                    log.warning("nothing is woken: the database does not answer: %s", error)
+                well = False
+            except Exception:
+                log.exception("looking for what is due met a bug of ours")
+            await asyncio.sleep(TICK_S)
+
+    async def _look(self) -> None:
+        """Take the firings that are due, and defer a wake-up for each."""
+        for firing in await asyncio.to_thread(schedule.tick, self._app):
+            if firing.name == DELIVER:
+                await asyncio.to_thread(schedule.fire, self._app, firing, self._wake_from_thread)
+            else:
+                await self._defer("fire", firing.name, firing.id, firing=asdict(firing))
+
+    async def _fire(self, firing: dict[str, Any]) -> None:
+        """Run a firing."""
+        await asyncio.to_thread(schedule.fire, self._app, Firing(**firing))
+
+    async def _drain(self, lane: str) -> None:
         """Drain a lane for a while, and call for another where there is more to do."""
         until = time.monotonic() + TURN_S
         drained, first = batches(self._app, lane, schedule.HANDLERS), True
@@ -125,31 +157,26 @@ class Worker:
                 return
             first = False
 
-    async def _sweep_on(self) -> None:
-        """Look for what is due, every `schedule.deliver_s` seconds."""
-        away = False
-        while True:
-            try:
-                await self._wake(schedule.lanes(self._app))
-                await self._take_over()
-                away = False
-            except (ConnectorException, DBAPIError) as error:
-                if not away:
-                    log.warning("the database was in the sweep's way: %s", error)
-                away = True
-            except Exception:
-                log.exception("the sweep met a bug of ours")
-            await asyncio.sleep(self._app.config.schedule.deliver_s)
+    def _wake_from_thread(self, app: App) -> str:
+        """Wake every lane in which something is due; tell which."""
+        assert self._loop is not None
+        waking = asyncio.run_coroutine_threadsafe(self._wake(schedule.lanes(app)), self._loop)
+        return ", ".join(waking.result())
 
-    async def _wake(self, lanes: Sequence[str]) -> None:
+    async def _wake(self, lanes: Sequence[str]) -> Sequence[str]:
         """Defer a wake-up for each of these lanes in which something is due."""
-        for lane in await asyncio.to_thread(due, self._app, lanes):
-            job = self._jobs.configure_task("deliver", queue=lane, queueing_lock=lane)
-            with suppress(AlreadyEnqueued):
-                await job.defer_async(lane=lane)
+        found = await asyncio.to_thread(due, self._app, lanes)
+        for lane in found:
+            await self._defer("drain", lane, lane, lane=lane)
+        return found
+
+    async def _defer(self, task: str, queue: str, lock: str, **given: Any) -> None:  # noqa: ANN401 - any JSON
+        with suppress(AlreadyEnqueued):
+            job = self._jobs.configure_task(task, queue=queue, queueing_lock=lock)
+            await job.defer_async(**given)
 
     async def _take_over(self) -> None:
-        """Let others have the jobs of workers that have gone silent."""
+        """Let others have the wake-ups of workers that have gone silent."""
         manager = self._jobs.job_manager
         for job in await manager.get_stalled_jobs(seconds_since_heartbeat=SILENT_S):
             log.warning("taking over %s from a worker that has gone", job.call_string)
@@ -160,6 +187,11 @@ class Worker:
             except ConnectorException:
                 log.info("another worker has taken it over")
         await manager.prune_stalled_workers(SILENT_S)
+
+
+def names(app: App) -> list[str]:
+    """Return what a worker can be for: the lanes, and the jobs beside the one that wakes them."""
+    return [*schedule.lanes(app), *(name for name in schedule.planned(app) if name != DELIVER)]
 
 
 def due(app: App, lanes: Sequence[str]) -> list[str]:
@@ -174,22 +206,6 @@ def due(app: App, lanes: Sequence[str]) -> list[str]:
     ]
     with app.store.read() as session:
         return list(session.scalars(union_all(*waits))) if waits else []
-
-
-async def hears(store: Store) -> bool:
-    """Tell whether LISTEN works: a pooler may refuse it, or take it and never tell anything."""
-    channel = f"npsloop_{uuid4().hex}"
-    settings = store.connect_args() | {"autocommit": True}
-    try:
-        async with await psycopg.AsyncConnection.connect(**settings) as ear:
-            await ear.execute(f"LISTEN {channel}".encode())
-            async with await psycopg.AsyncConnection.connect(**settings) as mouth:
-                await mouth.execute(f"NOTIFY {channel}".encode())
-            async for _ in ear.notifies(timeout=HEARS_S, stop_after=1):
-                return True
-    except psycopg.Error as error:
-        log.info("LISTEN is refused: %s", error)
-    return False
 
 
 def at_work(store: Store) -> int:

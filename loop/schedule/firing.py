@@ -27,7 +27,7 @@ from loop.app import App
 from loop.columns import new_id
 from loop.config import Mendable
 from loop.models import JobRun
-from loop.schedule.jobs import Job, Planned, planned
+from loop.schedule.jobs import Planned, Run, planned
 from loop.slots import At
 from loop.store import insert_for, table, upsert
 
@@ -71,10 +71,11 @@ def tick(app: App) -> Sequence[Firing]:
     return app.store.work(lambda session: _take(app, session, {n: known[n] for n in due}))
 
 
-def fire(app: App, firing: Firing) -> bool:
+def fire(app: App, firing: Firing, run: Run | None = None) -> bool:
     """Run what was taken and record how it went; tell whether it went well.
 
-    False as well where somebody else has begun it: then nothing is done.
+    False as well where somebody else has begun it: then nothing is done. `run` is run in the
+    place of what the job does by itself.
     """
     found = planned(app).get(firing.name)
     if found is None or not _change(app, firing, **_held(app), tries=firing.tries + 1):
@@ -82,7 +83,7 @@ def fire(app: App, firing: Firing) -> bool:
         return False
     begun = Firing(firing.id, firing.name, firing.tries + 1)
     with _renewed(app, begun):
-        result, problem = _ran(app, firing.name, found.job)
+        result, problem = _ran(app, firing.name, run or found.job.run)
     if app.stopping.is_set() and not problem and _given_back(app, begun):
         return True
     if not _change(app, begun, ended_at=app.now(), result=result, problem=problem):
@@ -293,10 +294,10 @@ def _renew(app: App, firing: Firing, over: threading.Event) -> None:
             log.warning("job %s: its lease was not renewed: %s", firing.name, type(error).__name__)
 
 
-def _ran(app: App, name: str, job: Job) -> tuple[str, str]:
+def _ran(app: App, name: str, run: Run) -> tuple[str, str]:
     """Run a job; return what came of it, and what went wrong."""
     try:
-        return job.run(app), ""
+        return run(app), ""
     except ConnectorError as error:
         log.warning("job %s: %s", name, error)
         return "", str(error)

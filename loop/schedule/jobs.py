@@ -33,12 +33,15 @@ FIRST_IN_CRM: Final = (Kind.SCORE, Kind.ROLL_UP, Kind.HISTORY, Kind.TASK, Kind.L
 """Contacts before tasks: a task locks the rows that a score is written to."""
 
 
+Run = Callable[[App], str]
+"""Returns what came of it, in words; none where there was nothing to do."""
+
+
 @dataclass(frozen=True)
 class Job:
     """Something that runs again and again, one at a time."""
 
-    run: Callable[[App], str]
-    """Returns what came of it, in words; none where there was nothing to do."""
+    run: Run
     what: str
 
 

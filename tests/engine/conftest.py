@@ -6,15 +6,15 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import yaml
-from sqlmodel import col, func, select
+from sqlmodel import SQLModel, col, func, select
 
 from connectors import ports
 from connectors.memory import MemoryCrm
@@ -42,6 +42,7 @@ SETTINGS: dict[str, Any] = {
     "schedule": {"deliver_s": 0.3},
     "web": {"port": 0},
 }
+M = TypeVar("M", bound=SQLModel)
 
 
 @dataclass
@@ -108,6 +109,17 @@ class Plant:
         for _ in choose.customers(self.app):
             pass
 
+    def set(self, section: str, **values: object) -> None:
+        """Set what a section of the configuration says, or take it out."""
+        settings = yaml.safe_load(self.path.read_text())
+        settings.pop(section)
+        self.path.write_text(yaml.safe_dump(settings | ({section: values} if values else {})))
+
+    def all(self, model: type[M]) -> Sequence[M]:
+        """Return all rows of a table."""
+        with self.app.store.read() as session:
+            return session.exec(select(model)).all()
+
     def states(self) -> Counter[EffectState]:
         """Count effects by their state."""
         query = select(Effect.state, func.count()).group_by(col(Effect.state))
@@ -121,12 +133,10 @@ class Plant:
             query = query.where(col(Call.ended_at).is_(None))
         with self.app.store.read() as session:
             made = session.exec(query).all()
-        counts = {
-            one.pid: sum(f"-{one.pid}" in worker for worker in made) for one in self.processes
-        }
-        return {pid: count for pid, count in counts.items() if count}
+        pids = [one.pid for one in self.processes]
+        return Counter(pid for worker in made for pid in pids if f"-{pid}-" in worker)
 
-    def wait_until(self, there: Callable[[], bool], seconds: float = 20) -> None:
+    def wait_until(self, there: Callable[[], bool], seconds: float = 40) -> None:
         """Wait until something is so."""
         until = time.monotonic() + seconds
         while not there():

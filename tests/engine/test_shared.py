@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from loop.engine import shared
-from loop.engine.shared import Worker, at_work, due, hears
+from loop.engine import connector
+from loop.engine.connector import hears
+from loop.engine.shared import Worker, at_work, due
 from loop.store import Store
 from tests.engine.conftest import Plant
 from tests.engine.wire import REFUSED, SWALLOWED, wire
@@ -23,7 +24,7 @@ def test_it_listens_where_it_is_told_something(database: str) -> None:
 def test_it_does_not_listen_where_it_is_told_nothing(
     database: str, listen: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared, "HEARS_S", 0.2)
+    monkeypatch.setattr(connector, "HEARS_S", 0.2)
     with wire(database, listen) as url:
         store = Store(url)
 
