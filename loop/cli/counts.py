@@ -9,11 +9,13 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, exists, func, literal, select
 from sqlmodel import Session, col
 
+from connectors.ports import Rationed
 from loop import figures, schedule
 from loop.app import App
 from loop.follow_up import NOBODY
 from loop.models import Answer, Call, Case, Contact, Effect, Survey
-from loop.states import CaseState, EffectState, Kind, Stage
+from loop.outbox.evidence import waits_for_operator
+from loop.states import MAIL, CaseState, EffectState, Kind, Stage
 
 NOBODY_YET: Final = NOBODY.partition(":")[0]
 
@@ -28,10 +30,11 @@ def counted(app: App) -> dict[str, Any]:
             "response": response(session),
             "effects": effects(session),
             "cases": cases(session),
-            "to_settle": _count(session, col(Effect.state) == EffectState.UNKNOWN),
+            **doubtful(app, session),
             "without_owner": without_owner(session),
             "jobs": jobs(app, session),
             "workers": workers(app),
+            "shut": shut(app),
         }
 
 
@@ -115,6 +118,22 @@ def cases(session: Session) -> dict[str, Any]:
     )
     counts: dict[str, Any] = {str(state): found.get(state, 0) for state in CaseState}
     return counts | {"oldest_open": oldest.isoformat() if oldest else None}
+
+
+def doubtful(app: App, session: Session) -> dict[str, int]:
+    """Return about how many mails nobody can know, and how many of them wait for the operator."""
+    unknown = col(Effect.state) == EffectState.UNKNOWN
+    to_settle = _count(session, waits_for_operator(app.now()))
+    return {"in_doubt": _count(session, unknown) - to_settle, "to_settle": to_settle}
+
+
+def shut(app: App) -> dict[str, str]:
+    """Return which services allow us no calls for a while, and why."""
+    found: dict[str, str] = {}
+    for name, caller in {**app.crms, MAIL: app.mailer}.items():
+        if isinstance(caller, Rationed) and (problem := caller.shut()) is not None:
+            found[name] = problem.problem
+    return found
 
 
 def without_owner(session: Session) -> int:

@@ -26,7 +26,7 @@ def show(who: Who, config: ConfigPath = CONFIG_PATH, *, as_json: AsJson = False)
 
     with opened(config) as loop, loop.store.read() as session:
         customer = people.find(loop, session, who)
-        data = {"version": say.VERSION, **known.everything(session, customer)}
+        data = {"version": say.VERSION, **known.everything(session, customer, loop.now())}
     say.out(data, as_json=as_json, view=lambda to: _draw(to, data))
 
 

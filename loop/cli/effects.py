@@ -26,6 +26,8 @@ SHORT: Final = 12
 MINUTE: Final = len("2030-01-07T09:00")
 RETRYABLE: Final = ("refused", "due", "dropped", "suppressed", "expired")
 
+WAITS: Final = {"": "", "evidence": "evidence may come", "operator": "waits for you"}
+
 Lane = Annotated[str | None, typer.Option(help="Of this lane only.")]
 State = Annotated[str | None, typer.Option(help="In this state only: refused, unknown, due ...")]
 Who = Annotated[str | None, typer.Option(help="Of this customer only: address or id.")]
@@ -50,11 +52,13 @@ def list_effects(  # noqa: PLR0913 - each is a flag
     with opened(config) as loop, loop.store.read() as session:
         query = found.wanted(loop, session, lane=lane, state=state, who=customer)
         total, newest = found.newest(session, query, limit)
-        rows = [found.row(effect) for effect in newest]
+        rows = [found.row(effect, loop.now()) for effect in newest]
     data = {"version": say.VERSION, "total": total, "effects": rows}
     say.out(data, as_json=as_json, view=lambda to: _draw(to, rows))
     if total > len(rows):
         say.tell(f"{total - len(rows)} more: --limit {total}")
+    if any(row["waits_for"] == "operator" for row in rows):
+        say.tell("how a mail ended: npsloop effects settle ID sent, or not-sent, or drop")
 
 
 @app.command()
@@ -70,7 +74,11 @@ def show(
 
     with opened(config) as loop, loop.store.read() as session:
         [shown] = found.by_ids(session, [effect])
-        data = {"version": say.VERSION, **found.row(shown), **found.more(session, shown)}
+        data = {
+            "version": say.VERSION,
+            **found.row(shown, loop.now()),
+            **found.more(session, shown),
+        }
     say.out(data, as_json=as_json)
 
 
@@ -158,7 +166,7 @@ def _by_ids(loop: "App", ids: Sequence[str]) -> list[dict[str, Any]]:
     from loop.cli import found  # noqa: PLC0415 - quick start-up
 
     with loop.store.read() as session:
-        return [found.row(effect) for effect in found.by_ids(session, ids)]
+        return [found.row(effect, loop.now()) for effect in found.by_ids(session, ids)]
 
 
 def _in_bulk(loop: "App", lane: str | None, state: str | None) -> list[dict[str, Any]]:
@@ -170,7 +178,7 @@ def _in_bulk(loop: "App", lane: str | None, state: str | None) -> list[dict[str,
     say.among(state, RETRYABLE, "state to try again")
     with loop.store.read() as session:
         query = found.wanted(loop, session, lane=lane, state=state or RETRYABLE[0], who=None)
-        return [found.row(effect) for effect in session.scalars(query)]
+        return [found.row(effect, loop.now()) for effect in session.scalars(query)]
 
 
 def _move(loop: "App", chosen: list[dict[str, Any]], move: Move, how: _How) -> None:
@@ -216,6 +224,7 @@ def _draw(to: "Console", rows: list[dict[str, Any]]) -> None:
     for row in rows:
         problem = f"  {row['problem']}" if row["problem"] else ""
         line = f"{row['id'][-SHORT:]}  {row['state']:<10}  {row['lane']:<22}"
-        to.print(say.plain(f"{line}  {row['kind']:<8}  {row['due_at'][:MINUTE]}{problem}"))
+        when = WAITS[row["waits_for"]] or row["due_at"][:MINUTE]
+        to.print(say.plain(f"{line}  {row['kind']:<8}  {when}{problem}"))
     if not rows:
         say.tell("there are none")

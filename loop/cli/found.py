@@ -1,6 +1,7 @@
 """Finds effects, and tells of them, for `npsloop effects`."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Select, func, select
@@ -11,6 +12,7 @@ from loop.app import App
 from loop.cli import people, say
 from loop.config import Mendable
 from loop.models import Call, Contact, Customer, Effect, MailEvent, Survey
+from loop.outbox import evidence
 from loop.states import EffectState
 
 ID_MIN: Final = 6
@@ -74,13 +76,17 @@ def _by_id(session: Session, ending: str) -> Effect:
     return several[0]
 
 
-def row(effect: Effect) -> dict[str, Any]:
+def row(effect: Effect, now: datetime) -> dict[str, Any]:
     """Return an effect as JSON has it; it names nobody."""
+    waits_for = ""
+    if effect.state is EffectState.UNKNOWN:
+        waits_for = "evidence" if evidence.may_come(effect, now) else "operator"
     return {
         "id": effect.id,
         "kind": str(effect.kind),
         "lane": effect.lane,
         "state": str(effect.state),
+        "waits_for": waits_for,
         "tries": effect.tries,
         "due_at": effect.due_at.isoformat(),
         "created_at": effect.created_at.isoformat(),

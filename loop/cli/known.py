@@ -1,5 +1,6 @@
 """What we know of one person, for `npsloop customer`."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
@@ -21,7 +22,7 @@ from loop.models import (
 from loop.states import EffectState
 
 
-def everything(session: Session, customer: Customer) -> dict[str, Any]:
+def everything(session: Session, customer: Customer, now: datetime) -> dict[str, Any]:
     """Return it, as JSON has it."""
     listed = session.get(Suppression, customer.address_hash) if customer.address_hash else None
     forgotten = customer.forgotten_at
@@ -33,7 +34,7 @@ def everything(session: Session, customer: Customer) -> dict[str, Any]:
         "records": [_record(session, contact) for contact in people.contacts(session, customer)],
         "surveys": _surveys(session, customer),
         "ledger": _ledger(session, customer),
-        "effects": [found.row(effect) for effect in _effects(session, customer)],
+        "effects": [found.row(effect, now) for effect in _effects(session, customer)],
         "referral": _referral(session, customer),
     }
 

@@ -81,9 +81,13 @@ def _draw_to_do(to: "Console", data: dict[str, Any]) -> None:
         _line(
             to, "open cases", f"{cases['open']}, the oldest since {cases['oldest_open'][:MINUTE]}"
         )
+    if data["in_doubt"]:
+        _line(to, "mails in doubt", f"{data['in_doubt']}: evidence may still come")
     if data["to_settle"]:
-        text = f"{data['to_settle']}: npsloop effects list --state unknown"
+        text = f"{data['to_settle']}: npsloop effects list --state unknown, then settle each"
         _line(to, "mails to settle", text, "yellow")
+    for service, problem in data["shut"].items():
+        _line(to, f"{service} waits", problem, "yellow")
     if data["without_owner"]:
         text = f"{data['without_owner']}: set follow_up.fallback_owner, then npsloop effects retry"
         _line(to, "without owner", f"{text} --lane ... --state refused", "yellow")

@@ -64,6 +64,11 @@ def settle_by_look_up(app: App, handlers: Handlers) -> int:
     return _settle(app, [key for key, shown in found.items() if shown], handlers)
 
 
+def may_come(effect: Effect, now: datetime) -> bool:
+    """Tell whether evidence of an unknown mail is still to be hoped for."""
+    return effect.settled_at is not None and effect.settled_at > now - EVIDENCE_WAIT
+
+
 def waits_for_operator(now: datetime) -> ColumnElement[bool]:
     """Return the condition for unknown mails of which no evidence is to be hoped for any more."""
     since = col(Effect.settled_at)

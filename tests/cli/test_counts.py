@@ -76,7 +76,7 @@ def test_a_customer_is_known_the_same(world: World) -> None:
 
     with world.app.store.read() as session:
         customer = people.find(world.app, session, world.only(Customer).id)
-        everything = known.everything(session, customer)
+        everything = known.everything(session, customer, world.app.now())
         plan = known.counted(session, customer)
 
     assert everything["surveys"][0]["answer"]["comment"] == "slow"

@@ -174,6 +174,28 @@ def test_what_is_over_is_not_dropped(ann: Desk) -> None:
 # settle
 
 
+def test_a_young_doubt_waits_for_evidence(doubtful: Desk) -> None:
+    done = doubtful.run("effects", "list", "--state", "unknown")
+
+    assert "evidence may come" in done.stdout
+    assert "settle" not in done.stderr
+    [row] = doubtful.told("effects", "list")["effects"]
+    assert row["waits_for"] == "evidence"
+
+
+def test_an_old_doubt_waits_for_the_operator(ann: Desk) -> None:
+    ann.world.clock.forward(hours=-27)
+    ann.world.mailer.lose = 1
+    ann.world.ask()
+
+    done = ann.run("effects", "list", "--state", "unknown")
+
+    assert "waits for you" in done.stdout
+    assert "npsloop effects settle ID sent, or not-sent, or drop" in done.stderr
+    [row] = ann.told("effects", "list")["effects"]
+    assert row["waits_for"] == "operator"
+
+
 @pytest.mark.parametrize(
     "said,state",
     [

@@ -1,8 +1,11 @@
 """What `npsloop status` promises."""
 
+import pytest
 from sqlalchemy import delete
 from sqlmodel import col
 
+from connectors.errors import Unavailable
+from connectors.memory import MemoryCrm
 from loop import schedule
 from loop.models import Effect
 from loop.states import EffectState, Kind
@@ -48,14 +51,38 @@ def test_an_open_case_is_told_with_its_age(ann: Desk) -> None:
     assert "open cases              1, the oldest since 2" in ann.run("status").stdout
 
 
-def test_a_mail_in_doubt_is_told_with_the_next_command(ann: Desk) -> None:
+def test_a_mail_in_doubt_waits_for_evidence_first(ann: Desk) -> None:
+    ann.world.clock.forward(hours=-25)
     ann.world.mailer.lose = 1
     ann.world.ask()
 
-    done = ann.run("status")
+    told = ann.told("status")
 
-    assert ann.told("status")["to_settle"] == 1
-    assert "npsloop effects list --state unknown" in done.stdout
+    assert (told["in_doubt"], told["to_settle"]) == (1, 0)
+    assert "mails in doubt          1: evidence may still come" in ann.run("status").stdout
+
+
+def test_after_26_hours_a_mail_in_doubt_is_told_with_the_next_command(ann: Desk) -> None:
+    ann.world.clock.forward(hours=-27)
+    ann.world.mailer.lose = 1
+    ann.world.ask()
+
+    told = ann.told("status")
+
+    assert (told["in_doubt"], told["to_settle"]) == (0, 1)
+    assert "npsloop effects list --state unknown" in ann.run("status").stdout
+
+
+def test_a_service_that_allows_no_calls_is_told_with_its_reason(
+    ann: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lanes wait, and so do the pulls."""
+    shut = Unavailable("memory_crm", "our share is spent: nothing goes out until tomorrow")
+    monkeypatch.setattr(MemoryCrm, "budgets", (), raising=False)
+    monkeypatch.setattr(MemoryCrm, "shut", lambda _: shut, raising=False)
+
+    assert ann.told("status")["shut"] == {"memory_crm": shut.problem}
+    assert "memory_crm waits        our share is spent" in ann.run("status").stdout
 
 
 def test_a_task_that_nobody_can_take_is_told(ann: Desk) -> None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
+from sqlmodel import select
 
 from connectors.errors import Unavailable
 from connectors.memory import MemoryMailer
@@ -14,7 +14,7 @@ from loop import schedule
 from loop.models import Effect, Survey
 from loop.outbox import settle_by_look_up
 from loop.outbox.claim import claim
-from loop.outbox.evidence import EVIDENCE_WAIT
+from loop.outbox.evidence import may_come, waits_for_operator
 from loop.states import EffectState, Kind, Stage
 from tests.loop.conftest import World
 
@@ -176,6 +176,38 @@ def test_a_lane_whose_service_is_shut_claims_nothing(world: World) -> None:
     assert world.deliver() == 1
 
 
-def test_evidence_may_come_for_26_hours() -> None:
-    """SendGrid posts an event again for 24 hours."""
-    assert timedelta(hours=24) < EVIDENCE_WAIT == timedelta(hours=26)
+def test_a_mail_waits_for_the_operator_after_26_hours(world: World) -> None:
+    """SendGrid posts an event again for 24 hours; nothing is sent by itself, ever."""
+    doubtful(world, "ann", accepted=False)
+    unknown_since = world.only(Effect).settled_at
+
+    for hours, waits in ((25, 0), (0.99, 0), (0.01, 1), (24 * 30, 1)):
+        world.clock.forward(hours=hours)
+        schedule.run(world.app, "tidy")
+        world.deliver()
+        assert waiting(world) == waits
+
+    assert world.only(Effect).settled_at == unknown_since
+    assert world.mailer.sent == []
+
+
+def test_late_evidence_still_counts(world: World) -> None:
+    doubtful(world, "ann")
+    world.clock.forward(hours=40)
+    assert waiting(world) == 1
+
+    schedule.run(world.app, "tidy")
+
+    assert waiting(world) == 0
+    assert states(world) == [EffectState.DONE]
+
+
+def waiting(world: World) -> int:
+    """Return how many mails wait for the operator: as the query has it, and as each says."""
+    now = world.app.now()
+    with world.app.store.read() as session:
+        found = session.scalars(select(Effect).where(waits_for_operator(now))).all()
+    for effect in world.all(Effect):
+        if effect.state is EffectState.UNKNOWN:
+            assert may_come(effect, now) is (effect.id not in {one.id for one in found})
+    return len(found)
