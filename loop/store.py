@@ -47,6 +47,8 @@ CONNECT_S: Final = 10
 SQLITE_ROWS_MAX: Final = 500
 CACHE_KB: Final = 16_384
 """Of SQLite: with the 2 MB that it takes by itself, indexes are read and written over and over."""
+CHECKPOINT_PAGES: Final = 4_000
+"""So many pages gather in SQLite's log, 16 MB, before they go where they belong."""
 WAITS_S: Final = (0.05, 0.2, 1.0)
 """Between the tries of a unit of work."""
 M = TypeVar("M", bound=SQLModel)
@@ -373,6 +375,7 @@ def _sqlite(url: Any) -> Engine:  # noqa: ANN401 - SQLAlchemy's URL
             "foreign_keys = ON",
             f"busy_timeout = {BUSY_TIMEOUT_MS}",
             f"cache_size = -{CACHE_KB}",
+            f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

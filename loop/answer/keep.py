@@ -1,11 +1,12 @@
 """Keeps answers: each with its revision, its move, and all that it owes, in one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, Literal
 
-from sqlalchemy import bindparam, func, update
+from sqlalchemy import Dialect, bindparam, func, update
 from sqlmodel import Session
 
 from loop import moves, states
@@ -19,7 +20,7 @@ from loop.correspondence import addresses
 from loop.models import Answer, Revision, Step, Survey
 from loop.outbox import owe, proven
 from loop.states import Group, Kind, Stage
-from loop.store import add, at_hand, chunks, table, upsert
+from loop.store import Many, add, at_hand, table, upsert
 from loop.suppression import Why, suppress
 
 COMMENT_MAX: Final = 5000
@@ -103,7 +104,7 @@ def keep(app: App, session: Session, given: Sequence[Given]) -> list[Taken | Gon
     add(session, Revision, batch.revisions)
     add(session, Step, batch.steps)
     _move(session, batch)
-    owe(session, owes(app, session, list(batch.after.values())), batch.now)
+    owe(session, owes(app, session, list(batch.after.values()), batch.now), batch.now)
     return results
 
 
@@ -124,55 +125,57 @@ def _take(app: App, batch: _Batch, survey: Question | None, given: Given) -> Tak
             return Invalid("score")
         batch.left.append(survey)  # a lone STOP needs no score
         return Taken(survey_id=survey.id, group=None, stopped=True)
+    group = Group.of(given.score)
     if before is None or (before.score, before.comment) != (given.score, comment):
-        _write(batch, survey, before, replace(given, comment=comment))
-    return Taken(survey_id=survey.id, group=Group.of(given.score), stopped=stopped)
+        kinds = states.owed(survey.stage, Stage.ANSWERED, group)
+        after = After(survey, group, kinds, first=before is None, stop=stopped)
+        batch.after[survey.id] = after
+        answered_at = before.answered_at if before else batch.now
+        _write(batch, survey, Said(given.score, comment, answered_at), given.way)
+    return Taken(survey_id=survey.id, group=group, stopped=stopped)
 
 
-def _write(batch: _Batch, survey: Question, before: Said | None, given: Given) -> None:
-    score, comment = given.score or 0, given.comment
-    answered_at = before.answered_at if before else batch.now
-    row: dict[str, Any] = {
+def _write(batch: _Batch, survey: Question, answer: Said, way: str) -> None:
+    batch.answers[survey.id] = answer
+    batch.changed[survey.id] = {
         "survey_id": survey.id,
         "customer_id": survey.customer_id,
-        "score": score,
-        "comment": comment,
-        "way": given.way,
-        "answered_at": answered_at,
+        "score": answer.score,
+        "comment": answer.comment,
+        "way": way,
+        "answered_at": answer.answered_at,
         "changed_at": batch.now,
     }
-    batch.changed[survey.id] = row
-    batch.answers[survey.id] = Said(score, comment, answered_at)
-    revision = {"id": new_id(), "survey_id": survey.id, "score": score, "comment": comment}
-    batch.revisions.append(revision | {"way": given.way, "at": batch.now})
+    revision = {"id": new_id(), "survey_id": survey.id, "score": answer.score}
+    revision |= {"comment": answer.comment, "way": way, "at": batch.now}
+    batch.revisions.append(revision)
     step = {"id": new_id(), "survey_id": survey.id, "was": survey.stage, "to": Stage.ANSWERED}
-    batch.steps.append(step | {"at": batch.now, "why": f"score {score}"})
+    batch.steps.append(step | {"at": batch.now, "why": f"score {answer.score}"})
     if not survey.asked:
         batch.unproven.append(survey.id)
-    group = Group.of(score)
-    kinds = states.owed(survey.stage, Stage.ANSWERED, group)
-    batch.after[survey.id] = After(
-        survey=survey, group=group, kinds=kinds, first=before is None, stop=says_stop(comment)
-    )
     survey.stage = Stage.ANSWERED
 
 
 def _move(session: Session, batch: _Batch) -> None:
-    for some in chunks(list(batch.changed)):
-        session.connection().execute(_ANSWERED, {"ids": some, "now": batch.now})
+    if batch.changed:
+        rows = [{"survey_id": survey_id, "now": batch.now} for survey_id in batch.changed]
+        _answered(session.get_bind().dialect).run(session, rows)
     keys = [f"{Kind.ASK}:{survey_id}" for survey_id in batch.unproven]
     proven(session, keys, batch.now)
 
 
-_SURVEYS: Final = table(Survey)
-_ANSWERED: Final = (
-    update(_SURVEYS)
-    .where(_SURVEYS.c.id.in_(bindparam("ids", expanding=True)))
-    .values(
-        stage=Stage.ANSWERED,
-        asked_at=func.coalesce(_SURVEYS.c.asked_at, bindparam("now", type_=Instant())),
+@lru_cache
+def _answered(dialect: Dialect) -> Many:
+    surveys, now = table(Survey), bindparam("now", type_=Instant())
+    statement = (
+        update(surveys)
+        .where(surveys.c.id == bindparam("survey_id"))
+        .values(
+            stage=Stage.ANSWERED,
+            asked_at=func.coalesce(surveys.c.asked_at, now),
+        )
     )
-)
+    return Many(dialect, statement, ("survey_id", "now"))
 
 
 def _clean(comment: str) -> str:

@@ -1,8 +1,8 @@
 """What an answer owes the outside world, and the case or referral that it opens or withdraws."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlmodel import Session, col
@@ -17,8 +17,7 @@ from loop.states import CaseState, Group, Kind, ReferralState
 from loop.store import chunks, upsert
 
 
-@dataclass(frozen=True, kw_only=True)
-class After:
+class After(NamedTuple):
     """A survey that was just answered."""
 
     survey: Question
@@ -30,75 +29,54 @@ class After:
     """They asked to be left alone: no mail comes of it."""
 
 
-def owes(app: App, session: Session, answered: Sequence[After]) -> list[Owed]:
-    """Return all that these answers owe; open, withdraw or reopen their cases and referrals."""
+def owes(app: App, session: Session, answered: Sequence[After], now: datetime) -> list[Owed]:
+    """Return all that these answers owe; open, withdraw or reopen their cases and referrals.
+
+    Each is owed once, as the roll-up is by all who answer at one account.
+    """
     contacts = records(session, [after.survey.customer_id for after in answered])
     corrected = [after for after in answered if not after.first]
     cases = _cases(session, [after.survey.id for after in corrected])
-    _open_cases(app, session, answered, cases)
-    _open_referrals(app, session, answered)
+    _open_cases(session, answered, cases, now)
+    if app.config.refer.enabled:
+        _open_referrals(app, session, answered, now)
     effects: list[Owed] = []
     for after in answered:
-        effects += _write_back(app, after, contacts.get(after.survey.customer_id, ()))
-        effects += _follow_up(app, after, had_case=after.survey.id in cases)
-    return list({effect.key: effect for effect in effects}.values())
+        survey = after.survey
+        for contact in contacts.get(survey.customer_id, ()):
+            if contact.crm in app.crms:
+                effects += _write_back(survey, contact, now)
+        effects += _follow_up(app, after, now, had_case=survey.id in cases)
+    return list(dict.fromkeys(effects))
 
 
-def _write_back(app: App, after: After, contacts: Sequence[Record]) -> Iterator[Owed]:
-    now, survey = app.now(), after.survey
-    for contact in contacts:
-        if contact.crm not in app.crms:
-            continue
-        for kind, about in (
-            (Kind.SCORE, contact.id),
-            (Kind.HISTORY, f"{survey.id}:{contact.id}"),
-        ):
-            yield Owed(
-                kind=kind,
-                about=about,
-                due_at=now,
-                crm=contact.crm,
-                survey_id=survey.id,
-                contact_id=contact.id,
-                account_id=contact.account_id,
-            )
-        if contact.account_id:
-            yield Owed(
-                kind=Kind.ROLL_UP,
-                about=contact.account_id,
-                due_at=now,
-                crm=contact.crm,
-                account_id=contact.account_id,
-            )
+def _write_back(survey: Question, contact: Record, now: datetime) -> Iterator[Owed]:
+    crm, account_id = contact.crm, contact.account_id
+    history = f"{survey.id}:{contact.id}"
+    yield Owed(Kind.SCORE, contact.id, now, crm, survey.id, contact.id, account_id)
+    yield Owed(Kind.HISTORY, history, now, crm, survey.id, contact.id, account_id)
+    if account_id:
+        yield Owed(Kind.ROLL_UP, account_id, now, crm, account_id=account_id)
 
 
-def _follow_up(app: App, after: After, *, had_case: bool) -> Iterator[Owed]:
-    now, survey, config = app.now(), after.survey, app.config
-    crm = survey.contact_id.partition(":")[0]
-    if Kind.TASK in after.kinds or had_case:
-        yield Owed(
-            kind=Kind.TASK,
-            about=survey.id,
-            due_at=now,
-            crm=crm,
-            survey_id=survey.id,
-            contact_id=survey.contact_id,
-            account_id=survey.account_id,
-        )
+def _follow_up(app: App, after: After, now: datetime, *, had_case: bool) -> Iterator[Owed]:
+    survey, kinds, config = after.survey, after.kinds, app.config
+    if Kind.TASK in kinds or had_case:
+        crm = survey.contact_id.partition(":")[0]
+        yield Owed(Kind.TASK, survey.id, now, crm, survey.id, survey.contact_id, survey.account_id)
     if after.stop:
         return
-    if Kind.WORD in after.kinds and config.follow_up.passive_mail:
+    if Kind.WORD in kinds and config.follow_up.passive_mail:
         due_at = now + timedelta(minutes=config.follow_up.wait_minutes)
-        yield Owed(kind=Kind.WORD, about=survey.id, due_at=due_at, survey_id=survey.id)
-    if Kind.INVITE in after.kinds and config.refer.enabled:
+        yield Owed(Kind.WORD, survey.id, due_at, survey_id=survey.id)
+    if Kind.INVITE in kinds and config.refer.enabled:
         due_at = now + timedelta(minutes=config.refer.wait_minutes)
-        yield Owed(kind=Kind.INVITE, about=survey.id, due_at=due_at, survey_id=survey.id)
+        yield Owed(Kind.INVITE, survey.id, due_at, survey_id=survey.id)
 
 
 def _open_cases(
-    app: App, session: Session, answered: Sequence[After], cases: dict[str, Case]
+    session: Session, answered: Sequence[After], cases: dict[str, Case], now: datetime
 ) -> None:
-    now = app.now()
     fresh = [
         {
             "survey_id": after.survey.id,
@@ -124,10 +102,7 @@ def _open_cases(
     session.flush()
 
 
-def _open_referrals(app: App, session: Session, answered: Sequence[After]) -> None:
-    if not app.config.refer.enabled:
-        return
-    now = app.now()
+def _open_referrals(app: App, session: Session, answered: Sequence[After], now: datetime) -> None:
     fresh = [
         _referral(app, after.survey, now)
         for after in answered

@@ -51,7 +51,9 @@ def owe(session: Session, effects: Iterable[Owed], now: datetime) -> None:
 
 @lru_cache(maxsize=64)
 def _owing(dialect: Dialect, names: Sequence[str]) -> Many:
-    statement = insert_for(dialect, Effect)
+    nothing, zero = _said(""), _said(0)
+    fresh = {"state": _said(EffectState.DUE), "remote_id": nothing, "problem": nothing}
+    statement = insert_for(dialect, Effect).values(fresh | {"tries": zero, "version": zero})
     effects = table(Effect)
     was, due = effects.c.state, _said(EffectState.DUE)
     mail = effects.c.lane == _said(lane(MAIL, Kind.ASK))
@@ -59,17 +61,17 @@ def _owing(dialect: Dialect, names: Sequence[str]) -> Many:
     stays = (was == _said(EffectState.CLAIMED)) | (mail & sent)
     again = {
         "state": case((stays, was), else_=due),
-        "version": effects.c.version + literal_column("1"),
+        "version": effects.c.version + _said(1),
         "due_at": statement.excluded.due_at,
-        "tries": literal_column("0"),
-        "problem": case((stays | (was == due), effects.c.problem), else_=_said("")),
+        "tries": zero,
+        "problem": case((stays | (was == due), effects.c.problem), else_=nothing),
     }
     return Many(dialect, statement.on_conflict_do_update(index_elements=["key"], set_=again), names)
 
 
-def _said(word: str) -> ColumnElement[Any]:
-    """Return a word of ours as it stands in the statement: bound, each row would bring it along."""
-    return literal_column(f"'{word}'")
+def _said(value: str | int) -> ColumnElement[Any]:
+    """Return a word or number as it stands in the statement: bound, each row brings it along."""
+    return literal_column(str(value) if isinstance(value, int) else f"'{value}'")
 
 
 def _row(effect: Owed, now: datetime) -> dict[str, Any]:
@@ -78,15 +80,10 @@ def _row(effect: Owed, now: datetime) -> dict[str, Any]:
         "key": effect.key,
         "kind": effect.kind,
         "lane": lane(effect.service, effect.kind),
-        "state": EffectState.DUE,
         "survey_id": effect.survey_id,
         "contact_id": effect.contact_id,
         "account_id": effect.account_id,
         "signup_id": effect.signup_id,
         "due_at": effect.due_at,
-        "tries": 0,
-        "version": 0,
-        "remote_id": "",
-        "problem": "",
         "created_at": now,
     }

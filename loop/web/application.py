@@ -33,7 +33,9 @@ def application(app: App) -> Starlette:
 
     made = Starlette(
         routes=[
-            Route("/a/{token}", survey.take, methods=["POST"]),  # the first: the busiest
+            Route(
+                "/a/{token}", survey.Take(app, intake), methods=["POST"]
+            ),  # the first: the busiest
             Route("/a/{token}", survey.show, methods=["GET"]),
             Route("/a/{token}/thanks", survey.thanks),
             Route("/l/{token}", leave.show, methods=["GET"]),
@@ -57,7 +59,7 @@ def application(app: App) -> Starlette:
             Exception: failed,
         },
     )
-    made.state.app, made.state.intake = app, intake
+    made.state.app = app
     return made
 
 

@@ -16,10 +16,8 @@ from loop.answer import Given, Gone, Invalid, Taken, keep
 from loop.app import App
 
 BATCH_MAX: Final = 200
-QUIET_S: Final = 0.001
-"""As long as more answers come in within this time, the writer waits for them,"""
-GATHER_S: Final = 0.02
-"""and for this long at most."""
+GATHER_S: Final = 0.001
+"""The first answer waits so long for others: who were just thanked send their next together."""
 Result = Taken | Gone | Invalid
 
 
@@ -48,16 +46,8 @@ class Intake:
 
     async def _take(self) -> None:
         while self._waiting:
-            await self._gather()
+            await asyncio.sleep(GATHER_S)
             await self._keep_some()
-
-    async def _gather(self) -> None:
-        """Wait until no more answers come in, or enough have."""
-        loop, seen = asyncio.get_running_loop(), 0
-        until = loop.time() + GATHER_S
-        while seen < len(self._waiting) < BATCH_MAX and loop.time() < until:
-            seen = len(self._waiting)
-            await asyncio.sleep(QUIET_S)
 
     async def _keep_some(self) -> None:
         batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
