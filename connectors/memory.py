@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from connectors import fence
 from connectors.errors import ConnectorError, Doubtful, Refused, Unauthorized, Unavailable
 from connectors.ports import (
     Account,
@@ -73,6 +74,7 @@ class MemoryCrm:
 
     Config = CrmConfig
     batch = 200
+    at_once = 1
 
     def __init__(self, config: CrmConfig | None = None) -> None:
         del config
@@ -156,6 +158,7 @@ class MemoryCrm:
         self.state.finished[task_key] = at or datetime.now(UTC)
 
     def _reach(self, items: Sequence[object] = ("a pull",)) -> None:
+        fence.check()
         if self.down and items:
             raise Unavailable(self.name, "it is down")
 
@@ -197,6 +200,7 @@ class MemoryMailer:
 
     Config = MailerConfig
     batch = 100
+    at_once = 2
 
     def __init__(self, config: MailerConfig | None = None) -> None:
         del config
@@ -234,7 +238,9 @@ class MemoryMailer:
         yield Check(name="reachable", passed=not self.down, found="in memory")
 
     def _send(self, mail: Mail) -> Outcome:
-        if (error := self._error(mail)) is not None:
+        try:
+            self._reach(mail)
+        except ConnectorError as error:
             return Outcome(error=error)
         self.sent.append(mail)
         if self.lose:
@@ -242,12 +248,12 @@ class MemoryMailer:
             return Outcome(error=Doubtful(self.name, "the answer was lost"))
         return Outcome(mail.key)
 
-    def _error(self, mail: Mail) -> ConnectorError | None:
+    def _reach(self, mail: Mail) -> None:
+        fence.check()
         if self.down:
-            return Unavailable(self.name, "it is down")
+            raise Unavailable(self.name, "it is down")
         head = (mail.to, mail.to_name, mail.sender, mail.sender_name, mail.reply_to, mail.subject)
         if any(bad in text for text in (*head, *mail.headers.values()) for bad in "\r\n\0"):
-            return Refused(self.name, "a line break in the mail's head", code="HEAD")
+            raise Refused(self.name, "a line break in the mail's head", code="HEAD")
         if mail.to.count("@") != 1 or not mail.to.strip("@ "):
-            return Refused(self.name, "that is no address", code="ADDRESS")
-        return None
+            raise Refused(self.name, "that is no address", code="ADDRESS")

@@ -213,12 +213,20 @@ class Crm(Protocol):
 
     A method that takes several items returns one outcome per item, in their order: a bad item
     never stops the others. It raises `Unavailable`, `Doubtful` or `Unauthorized` where the call
-    failed as a whole; every call may then be repeated.
+    failed as a whole, and `Refused` where the service refused it as a whole, which the loop then
+    halves until the bad item stands alone; every call may be repeated. Before each request it
+    asks `fence.check`, unless `transport.Wire` does.
     """
 
     name: str
     batch: int
     """How many items one call takes."""
+    at_once: int
+    """How many calls a process makes at once. 1: one call over all processes and all lanes.
+
+    That is for a CRM where parallel calls would lock each other's rows, such as two contacts of
+    one account.
+    """
 
     def owners(self) -> Iterator[Page[Owner]]:
         """Return all users, inactive ones included."""
@@ -335,9 +343,13 @@ class Mailer(Protocol):
     name: str
     batch: int
     """How many mails one call takes: each is a request of its own on a kept-alive connection."""
+    at_once: int
+    """How many calls a process makes at once. 1: one call over all processes."""
 
     def send(self, mails: Sequence[Mail]) -> Sequence[Outcome]:
         """Hand each mail over once. Return one outcome per mail, in their order.
+
+        Right before each, `fence.check` is asked, by `transport.Wire` or by hand.
 
         `Unavailable`: not accepted, try later. `Doubtful`: it may have been accepted, never
         simply send it again. Raises `Unauthorized` where no mail can go at all.

@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, SecretStr
 
+from connectors import fence
 from connectors.errors import ConnectorError, Doubtful, Refused, Unauthorized, Unavailable
 from connectors.ports import Check, Mail, MailEvent, Outcome
 from connectors.settings import Settings
@@ -62,6 +63,7 @@ class Smtp:
 
     Config = SmtpConfig
     batch = 50
+    at_once = 2
 
     def __init__(self, config: SmtpConfig) -> None:
         self.name = NAME
@@ -151,7 +153,17 @@ class _Line:
                 raise
             self._introduce(mail)
         self._fresh = False
+        self._ask()
         self._hand_over(message)
+
+    def _ask(self) -> None:
+        """Make sure that the mail may still go; where it may not, none that follows may."""
+        try:
+            fence.check()
+        except Unavailable as error:
+            self._stop = error
+            self._cut()
+            raise
 
     def _introduce(self, mail: Mail) -> None:
         """Name sender and reader. Nothing is accepted yet."""

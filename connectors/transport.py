@@ -28,6 +28,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
+from connectors import fence
 from connectors.budget import Budget
 from connectors.errors import Doubtful, Unavailable
 
@@ -81,12 +82,13 @@ class Wire:
         """Send one request and return the answer, whatever its status, with its body read.
 
         Raise `Unavailable` where the request never left or can be repeated later without harm,
-        `Doubtful` where it left and may have been accepted.
+        `Doubtful` where it left and may have been accepted. The fence is asked first.
         """
         tries = TRIES_WHERE_HARMLESS if method in HARMLESS else 1
         for left in reversed(range(tries)):
             if self.budget is not None:
                 self.budget.spend(self.service)
+            fence.check()
             try:
                 answer = self._pool.request(
                     method, self._there(url), body=body, headers=headers, redirect=False

@@ -220,6 +220,7 @@ EFFECT: Final = frozenset(
         (EffectState.CLAIMED, EffectState.DROPPED),
         (EffectState.UNKNOWN, EffectState.DONE),
         (EffectState.UNKNOWN, EffectState.DUE),
+        (EffectState.UNKNOWN, EffectState.REFUSED),
         (EffectState.UNKNOWN, EffectState.DROPPED),
         # an operator has mended what was wrong
         (EffectState.REFUSED, EffectState.DUE),

@@ -38,6 +38,7 @@ class HubSpot:
 
     Config = Config
     batch = BATCH
+    at_once = 4
 
     def __init__(self, config: _Config) -> None:
         self.name = "hubspot"

@@ -58,6 +58,7 @@ class Salesforce:
 
     Config = SalesforceConfig
     batch = BATCH
+    at_once = 1
 
     def __init__(self, config: SalesforceConfig) -> None:
         self.name = "salesforce"

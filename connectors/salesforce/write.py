@@ -111,8 +111,6 @@ class Writer:
         try:
             answer = self.org.restful(path, method="PATCH", data=body, headers=headers)
             results = msgspec.convert(answer, list[Result])
-        except Refused as error:
-            return [error] * len(batch)
         except msgspec.ValidationError:
             results = []
         if len(results) != len(batch):

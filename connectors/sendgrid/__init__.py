@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from connectors import fence
 from connectors.budget import Budget
 from connectors.errors import Unauthorized, Unavailable
 from connectors.ports import Check, Mail, MailEvent, Outcome, Sought
@@ -29,6 +30,7 @@ class SendGrid:
 
     Config = SendGridConfig
     batch = 100
+    at_once = 2
 
     def __init__(self, config: SendGridConfig) -> None:
         self.name = NAME
@@ -46,11 +48,13 @@ class SendGrid:
         if not mails:
             return []
         stop: list[Unavailable] = []
+        ask = fence.fence()
 
         def send(mail: Mail) -> Outcome:
             if stop:
                 return Outcome(error=stop[0])
-            outcome = self._account.send(mail)
+            with fence.fenced(ask):
+                outcome = self._account.send(mail)
             if isinstance(outcome.error, Unavailable):
                 stop.append(outcome.error)
             return outcome

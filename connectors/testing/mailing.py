@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from connectors.errors import ConnectorError, Doubtful, Refused, Unavailable
+from connectors.fence import fenced
 from connectors.ports import Mail, Mailer
 from connectors.testing.worlds import Postbox
 
 MANY = 60
+GOES = 2
 NAMES = (
     "O'Neill, Ann",
     'Ann "The Able" Able',
@@ -34,6 +36,21 @@ class MailerSuite:
         assert len({outcome.remote_id for outcome in outcomes} - {""}) == MANY
         assert sorted(got["key"] for got in received) == sorted(sent.key for sent in mails)
         assert {got["key"]: list(got["to"]) for got in received} == {m.key: [m.to] for m in mails}
+
+    def test_nothing_is_sent_once_our_time_is_over(self, mailer: Mailer, postbox: Postbox) -> None:
+        """The fence is asked before each mail; those that it stops were not accepted."""
+        left = iter(range(GOES))
+
+        def ask() -> None:
+            if next(left, None) is None:
+                raise Unavailable("us", "somebody else has these mails by now")
+
+        with fenced(ask):
+            outcomes = mailer.send([mail(postbox, f"m-{n}", f"c{n}@example.com") for n in range(5)])
+
+        sent = [outcome for outcome in outcomes if outcome.error is None]
+        assert len(sent) == len(postbox.received()) == GOES
+        assert [type(o.error) for o in outcomes if o.error is not None] == [Unavailable] * 3
 
     def test_two_mails_to_one_mailbox_are_two(self, mailer: Mailer, postbox: Postbox) -> None:
         """Two contacts may share a mailbox, and each has a survey of their own."""

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from connectors.errors import ConnectorError, Doubtful, Refused, Unavailable
+from connectors.fence import fenced
 from connectors.ports import AccountScore, Crm, History, Lead, Priority, Score, Task
 from connectors.testing.worlds import World
 
@@ -332,6 +333,19 @@ class WriteSuite:
         assert list(crm.write_scores([])) == []
         assert list(crm.put_tasks([])) == []
         assert list(crm.keep([])) == []
+
+    def test_nothing_is_written_once_our_time_is_over(
+        self, crm: Crm, world: World, ann: str, owner: str
+    ) -> None:
+        """The fence is asked before each request."""
+
+        def ask() -> None:
+            raise Unavailable("us", "somebody else has this task by now")
+
+        with fenced(ask), pytest.raises(Unavailable):
+            crm.put_tasks([task("t-1", ann, owner)])
+
+        assert world.tasks_of(ann) == []
 
     def test_an_outage_while_writing_is_told_as_such(
         self, crm: Crm, world: World, ann: str, owner: str

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Exists, Select, and_, exists, select, update
 from sqlalchemy.orm import aliased
@@ -12,11 +12,10 @@ from sqlmodel import Session, col
 from loop.app import App
 from loop.columns import new_id
 from loop.models import Call, Contact, Customer, Effect, Suppression, Survey
+from loop.outbox.lanes import alone
+from loop.outbox.lease import LEASE
 from loop.states import MAIL_KINDS, OPEN, EffectState, Kind, Stage
-from loop.store import add, chunks, table
-
-LEASE: Final = timedelta(minutes=10)
-"""Longer than any call may take: the transport's time-outs are far below it."""
+from loop.store import chunks, table, upsert
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,10 @@ class Claimed:
 
 
 def claim(app: App, lane: str, size: int, only: Kind | None = None) -> Claimed | None:
-    """Claim up to `size` effects that are due; None where none is.
+    """Claim up to `size` effects that are due; None where none is, or where it is not our turn.
 
-    A mail to somebody who has left, or whose survey is over, is settled here and not claimed.
+    A service that takes one call at a time is ours alone until the call is over. A mail to
+    somebody who has left, or whose survey is over, is settled here and not claimed.
     """
     while claimed := _claim(app, lane, size, only):
         if claimed.effects:
@@ -39,42 +39,50 @@ def claim(app: App, lane: str, size: int, only: Kind | None = None) -> Claimed |
 
 
 def _claim(app: App, lane: str, size: int, only: Kind | None) -> Claimed | None:
-    """Claim or settle the next effects; none are claimed where all of them were settled.
-
-    Where the connection broke at the commit, look whether the claim was kept.
-    """
-    call = Call(id=new_id(), lane=lane, worker=app.worker, size=0, started_at=app.now())
-    tried: list[Session] = []
+    """Claim or settle the next effects; none are claimed where all of them were settled."""
+    call = _new(app, lane)
+    tried = False
 
     def unit(session: Session) -> Claimed | None:
+        nonlocal tried
         if tried and (kept := session.get(Call, call.id)):
-            return Claimed(kept, session.scalars(_of(kept)).all())
-        tried.append(session)
+            return Claimed(kept, session.scalars(_of(kept)).all())  # the commit was kept after all
+        tried = True
         found = session.scalars(_due(app, lane, only).limit(size)).all()
-        if not found:
-            return None
         session.expunge_all()
         stopped = _stopped(app, session, found)
         _settle(session, stopped, app.now())
         held = [effect for effect in found if effect.id not in stopped]
-        return Claimed(call, _hold(app, session, call, held))
+        ours = bool(found) and (not held or _hold(session, call, held))
+        return Claimed(call, held) if ours else None
 
     return app.store.work(unit)
 
 
-def _hold(app: App, session: Session, call: Call, effects: Sequence[Effect]) -> Sequence[Effect]:
-    """Write the call down, and that it holds these effects."""
-    if not effects:
-        return ()
-    now, row = app.now(), table(Effect)
-    call.size, call.started_at, call.lease_until = len(effects), now, now + LEASE
-    add(session, Call, [call.model_dump()])
+def _new(app: App, lane: str) -> Call:
+    now = app.now()
+    return Call(
+        id=new_id(),
+        lane=lane,
+        worker=app.worker,
+        size=0,
+        alone=alone(app, lane),
+        started_at=now,
+        lease_until=now + LEASE,
+    )
+
+
+def _hold(session: Session, call: Call, effects: Sequence[Effect]) -> bool:
+    """Write the call down, and that it holds these effects; tell whether it was its turn."""
+    call.size = len(effects)
+    if not upsert(session, Call, [call.model_dump()]):
+        return False
+    row, held = table(Effect), {"state": EffectState.CLAIMED, "call_id": call.id}
     for some in chunks([effect.id for effect in effects]):
-        held = {"state": EffectState.CLAIMED, "call_id": call.id}
-        session.connection().execute(update(row).where(row.c.id.in_(some)).values(**held))
+        session.connection().execute(update(row).where(row.c.id.in_(some)).values(held))
     for effect in effects:
         effect.state, effect.call_id = EffectState.CLAIMED, call.id
-    return effects
+    return True
 
 
 def _settle(session: Session, stopped: Mapping[str, EffectState], now: datetime) -> None:

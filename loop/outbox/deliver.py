@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,9 +13,12 @@ from connectors.errors import ConnectorError
 from connectors.ports import Crm, Outcome, Rationed
 from loop.app import App
 from loop.models import Account, Answer, Contact, Effect, Owner, Survey
-from loop.outbox.claim import claim
-from loop.outbox.record import Bug, Result, record
-from loop.states import MAIL, EffectState, Kind
+from loop.outbox.claim import Claimed, claim
+from loop.outbox.lanes import carrier
+from loop.outbox.lease import keeping
+from loop.outbox.record import Bug, Result, reap, record
+from loop.outbox.send import send
+from loop.states import EffectState, Kind
 from loop.store import at_hand
 
 log: Final = logging.getLogger(__name__)
@@ -55,14 +59,31 @@ class Batch:
     settled: int
     stopped: ConnectorError | None = None
     """Why the lane stops here: the call failed as a whole."""
+    full: bool = False
+    """There may be more to do."""
 
 
 def drain(app: App, lane: str, handlers: Handlers) -> int:
     """Deliver what is due in a lane, batch after batch; return how many effects were settled.
 
-    Stops where the service as a whole does not answer, and leaves the rest due.
+    Several batches go out at once where there is more than one and the service allows it. Stops
+    where the service as a whole does not answer, and leaves the rest due.
     """
-    return sum(batch.settled for batch in batches(app, lane, handlers))
+    reap(app)
+    own = batches(app, lane, handlers)
+    first = next(own, None)
+    if first is None:
+        return 0
+    more = first.full and first.stopped is None
+    others = carries.at_once - 1 if more and (carries := carrier(app, lane)) else 0
+    with ThreadPoolExecutor(others or 1, lane) as pool:
+        helped = [pool.submit(_settled, batches(app, lane, handlers)) for _ in range(others)]
+        settled = first.settled + _settled(own)
+    return settled + sum(each.result() for each in helped)
+
+
+def _settled(delivered: Iterator[Batch]) -> int:
+    return sum(batch.settled for batch in delivered)
 
 
 def batches(
@@ -73,26 +94,25 @@ def batches(
     only: Kind | None = None,
     at_most: int | None = None,
 ) -> Iterator[Batch]:
-    """Deliver what is due in a lane, as `drain` does, and tell of each batch.
+    """Deliver what is due in a lane, a batch after the other, and tell of each.
 
     `only` leaves other kinds where they are; `at_most` is how many effects are claimed in all.
     """
-    service = lane.partition(".")[0]
-    caller = app.mailer if service == MAIL else app.crms.get(service)
+    carries = carrier(app, lane)
     left = sys.maxsize if at_most is None else at_most
-    if (shut := _shut(caller)) is not None:
+    if (shut := _shut(carries)) is not None:
         log.info("lane %s waits: %s", lane, shut)
         yield Batch(0, shut)
         return
-    while caller is not None and left > 0 and not app.stopping.is_set():
-        claimed = claim(app, lane, min(caller.batch, left), only)
+    while carries is not None and left > 0 and not app.stopping.is_set():
+        claimed = claim(app, lane, min(carries.batch, left), only)
         if claimed is None:
             return
-        results = _deliver(app, lane, claimed.effects, handlers)
+        results = hand_over(app, claimed, handlers)
         record(app, claimed.call, results, handlers)
         left -= len(results)
         stopped = next((result.outcome.error for result in results if result.stops), None)
-        yield Batch(len(results), stopped)
+        yield Batch(len(results), stopped, full=len(results) == carries.batch)
         if stopped is not None:
             return
 
@@ -105,22 +125,11 @@ def _shut(caller: object) -> ConnectorError | None:
         return error
 
 
-def _deliver(app: App, lane: str, batch: Sequence[Effect], handlers: Handlers) -> list[Result]:
-    requests, results = _requests(app, batch, handlers)
-    if not requests:
-        return results
-    effects = [effect for effect, _ in requests]
-    try:
-        outcomes = _call(app, lane, requests, handlers)
-    except ConnectorError as error:
-        log.warning("lane %s stopped: %s", lane, error)
-        return results + [Result(effect, Outcome(error=error), stops=True) for effect in effects]
-    except Exception as error:
-        log.exception("lane %s met a bug of ours", lane)
-        bug = Outcome(error=Bug(lane, f"{type(error).__name__}; see the log"))
-        return results + [Result(effect, bug, stops=True, called=True) for effect in effects]
-    pairs = zip(effects, outcomes, strict=True)
-    return results + [Result(effect, outcome) for effect, outcome in pairs]
+def hand_over(app: App, claimed: Claimed, handlers: Handlers) -> list[Result]:
+    """Call the service for a batch; return how it ended for each effect, of which none is kept."""
+    with keeping(app, claimed.call):
+        requests, results = _requests(app, claimed.effects, handlers)
+        return results + send(app, claimed.call.lane, requests, handlers)
 
 
 def _requests(
@@ -158,16 +167,3 @@ def _at_hand(session: Session, batch: Sequence[Effect]) -> list[SQLModel]:
     owners = at_hand(session, Owner, (contact.owner_id for contact in contacts))
     accounts = at_hand(session, Account, (effect.account_id for effect in batch))
     return [*surveys, *answers, *contacts, *owners, *accounts]
-
-
-def _call(
-    app: App, lane: str, requests: Sequence[tuple[Effect, Any]], handlers: Handlers
-) -> Sequence[Outcome]:
-    service = lane.partition(".")[0]
-    if service == MAIL:
-        return app.mailer.send([request for _, request in requests])
-    send = handlers[requests[0][0].kind].send
-    if send is None:
-        message = f"nothing sends a {requests[0][0].kind} to a CRM"
-        raise TypeError(message)
-    return send(app.crms[service], [request for _, request in requests])

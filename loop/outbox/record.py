@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from loop.outbox.deliver import Handler
 
 log: Final = logging.getLogger(__name__)
-TRIES_MAX: Final = 12
+TRIES_MAX: Final = 30
+"""About a day. Then the operator reads the service's words."""
+OUTAGE_TRIES_MAX: Final = 7
+"""Where the call failed as a whole it is not the effect's fault: it waits, but has tries left."""
 WAIT_FIRST: Final = timedelta(seconds=20)
 WAIT_MAX: Final = timedelta(hours=1)
 WAIT_FOR_OPERATOR: Final = timedelta(minutes=15)
@@ -106,8 +109,8 @@ def _record_all(app: App, session: Session, results: Sequence[Result], handlers:
 
 def _record_one(app: App, session: Session, result: Result, handlers: Handlers) -> None:
     effect = session.get_one(Effect, result.effect.id)  # held by `record`
-    if effect.state is not EffectState.CLAIMED or effect.call_id != result.effect.call_id:
-        return  # the lease ran out and somebody else has settled it
+    if not _waits_for(effect, result):
+        return
     error = result.outcome.error
     if result.skip is not None:
         _end(effect, *result.skip, app.now())
@@ -120,6 +123,19 @@ def _record_one(app: App, session: Session, result: Result, handlers: Handlers) 
     if effect.version != result.effect.version:
         _due_again(app, effect)
     session.add(effect)
+
+
+def _waits_for(effect: Effect, result: Result) -> bool:
+    """Tell whether this result still counts.
+
+    Where the lease ran out, somebody else has settled it since, and what it said is void; save
+    that a mail of which nobody knew anything is settled by what its own call was told.
+    """
+    if effect.call_id != result.effect.call_id:
+        return False
+    if effect.state is EffectState.UNKNOWN:
+        return result.skip is None and not isinstance(result.outcome.error, (Doubtful, Bug))
+    return effect.state is EffectState.CLAIMED
 
 
 def _done(app: App, session: Session, effect: Effect, result: Result, handlers: Handlers) -> None:
@@ -147,13 +163,15 @@ def _put_off(app: App, effect: Effect, error: ConnectorError, result: Result) ->
     if mail and (isinstance(error, Doubtful) or (isinstance(error, Bug) and result.called)):
         _end(effect, EffectState.UNKNOWN, error.problem, now)
         return
-    effect.tries += 0 if result.stops else 1
+    effect.tries = max(
+        effect.tries, min(effect.tries + 1, OUTAGE_TRIES_MAX if result.stops else TRIES_MAX)
+    )
     match error:
         case Unauthorized():
             _postpone(effect, error.problem, WAIT_FOR_OPERATOR, now)
         case Bug():
             _postpone(effect, error.problem, WAIT_AFTER_BUG, now)
-        case _ if effect.tries >= TRIES_MAX:
+        case _ if effect.tries >= TRIES_MAX and not result.stops:
             _end(effect, EffectState.REFUSED, error.problem, now)
         case _:
             asked = error.retry_after_s if isinstance(error, Unavailable) else None

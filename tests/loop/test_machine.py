@@ -33,7 +33,7 @@ from loop.models import (
     Survey,
 )
 from loop.outbox.claim import claim
-from loop.outbox.deliver import _deliver
+from loop.outbox.deliver import hand_over
 from loop.states import OPEN, EffectState, Kind
 from loop.store import Store
 from tests.loop.conftest import make_world
@@ -146,7 +146,7 @@ class Ring(Promises):
         name = schedule.lanes(self.app)[lane % 6]
         claimed = claim(self.app, name, 3)
         if claimed and called:
-            _deliver(self.app, name, claimed.effects, schedule.HANDLERS)
+            hand_over(self.app, claimed, schedule.HANDLERS)
         outbox.reap(self.app, all_claims=True)
 
     @rule()
