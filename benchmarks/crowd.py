@@ -168,7 +168,8 @@ def _people(many: Many, crowd: Crowd) -> None:
         owner_id=_OWNER,
         locale="'en'",
     )
-    many(models.Suppression, crowd.people // 50, address_hash=many.hash("i"), at=many.ago("0"))
+    left = {"reason": "'unsubscribed'", "at": many.ago("0")}
+    many(models.Suppression, crowd.people // 50, address_hash=many.hash("i"), **left)
 
 
 def _surveys(many: Many, crowd: Crowd) -> None:
@@ -235,27 +236,27 @@ def _answers(many: Many, crowd: Crowd) -> None:
 
 
 def _effects(many: Many, crowd: Crowd) -> None:
-    """Owe a mail for each survey, and score, history and task for each answer; few are due."""
+    """Owe a mail for each survey, and score, history and task for answers; few are due."""
     at, survey = many.ago(crowd.age_s), many.id("i")
-    due = f"CASE WHEN i >= {crowd.sent} THEN 'due' ELSE 'done' END"
-    doubtful = f"CASE WHEN i % 20011 = 7 THEN 'unknown' ELSE {due} END"
+    letter = f"CASE WHEN i >= {crowd.sent} THEN 'due' WHEN i % 2011 = 7 THEN 'unknown'"
+    record = f"CASE WHEN i >= {crowd.sent - crowd.due} THEN 'due' WHEN i % 2000 = 5 THEN 'refused'"
     for number, (kind, lane, about, each, state) in enumerate(
         (
-            ("ask", "mail.letters", survey, 1, doubtful),
-            ("score", f"{CRM}.scores", f"i || {crowd.contact}", ANSWERED, due),
-            ("history", f"{CRM}.answers", f"{survey} || {crowd.contact}", ANSWERED, due),
-            ("task", f"{CRM}.tasks", survey, ANSWERED * 2, due),
+            ("ask", "mail.letters", survey, 1, letter),
+            ("score", f"{CRM}.scores", f"i || {crowd.contact}", ANSWERED, record),
+            ("history", f"{CRM}.answers", f"{survey} || {crowd.contact}", ANSWERED, record),
+            ("task", f"{CRM}.tasks", survey, ANSWERED * 2, record),
         )
     ):
         many(
             models.Effect,
-            crowd.surveys,
+            crowd.surveys if kind == "ask" else crowd.sent,
             each=each,
             id=many.id(f"{number * crowd.surveys} + i"),
             key=f"'{kind}:' || {about}",
             kind=f"'{kind}'",
             lane=f"'{lane}'",
-            state=state,
+            state=f"{state} ELSE 'done' END",
             survey_id=survey,
             contact_id=crowd.contact,
             due_at=at,

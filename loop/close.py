@@ -89,5 +89,5 @@ def _closable() -> Select[Survey]:
     return (
         select(Survey)
         .where(col(Survey.stage) == Stage.ANSWERED, ~owes, ~waits)
-        .order_by(col(Survey.id))
+        .order_by(col(Survey.chosen_at))  # as the index has them
     )

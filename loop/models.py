@@ -219,17 +219,8 @@ class Call(SQLModel, table=True):
     """One batch handed to a service: who is at work on it, and until when."""
 
     __table_args__ = (
-        some(
-            "call_open",
-            "lease_until",
-            where="ended_at IS NULL",
-        ),
-        some(
-            "call_alone",
-            "alone",
-            unique=True,
-            where="ended_at IS NULL",
-        ),
+        some("call_open", "lease_until", where="ended_at IS NULL"),
+        some("call_alone", "alone", unique=True, where="ended_at IS NULL"),
     )
 
     id: str = Field(default_factory=new_id, primary_key=True)
@@ -251,17 +242,10 @@ class Effect(SQLModel, table=True):
     """One thing owed to the outside world."""
 
     __table_args__ = (
-        some(
-            "effect_due",
-            "lane",
-            "due_at",
-            where="state = 'due'",
-        ),
-        some(
-            "effect_open",
-            "state",
-            where="state IN ('claimed', 'unknown', 'refused')",
-        ),
+        some("effect_due", "lane", "due_at", where="state = 'due'"),
+        some("effect_claimed", "call_id", where="state = 'claimed'"),
+        some("effect_unknown", "settled_at", where="state = 'unknown'"),
+        some("effect_refused", "lane", where="state = 'refused'"),
     )
 
     id: str = Field(default_factory=new_id, primary_key=True)

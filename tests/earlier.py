@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, MetaData, Table
 
 Row = Mapping[str, Any]
 Rows = Mapping[str, Sequence[Row]]
@@ -26,22 +26,23 @@ promoter, and Fay has left."""
 
 def fill(connection: Connection, rows: Rows) -> None:
     """Insert the rows into tables of their own time."""
-    for name, table in _tables(connection).items():
+    for name, table in tables(connection).items():
         if name in rows:
             for row in rows[name]:
                 connection.execute(table.insert().values(row))
 
 
-def contents(connection: Connection) -> dict[str, list[dict[str, Any]]]:
-    """Return all that is in the database, by table, in an order of its own."""
+def contents(connection: Connection, known: Mapping[str, Table]) -> dict[str, list[Row]]:
+    """Return all that is in these tables, in an order of its own."""
     return {
         name: sorted((dict(row) for row in connection.execute(table.select()).mappings()), key=repr)
-        for name, table in _tables(connection).items()
+        for name, table in known.items()
         if name != "alembic_version"
     }
 
 
-def _tables(connection: Connection) -> dict[str, Any]:
+def tables(connection: Connection) -> dict[str, Table]:
+    """Return the tables that there are, as they are."""
     known = MetaData()
     known.reflect(connection)
     return {table.name: table for table in known.sorted_tables}

@@ -13,7 +13,7 @@ from loop.cli import people, say
 from loop.config import Mendable
 from loop.models import Call, Contact, Customer, Effect, MailEvent, Survey
 from loop.outbox import evidence
-from loop.states import EffectState
+from loop.states import EffectState, Kind
 
 ID_MIN: Final = 6
 """So many characters at the end of an id are enough; they begin with the time."""
@@ -37,10 +37,10 @@ def wanted(
     if who is not None:
         customer = people.find(app, session, who)
         surveys = select(col(Survey.id)).where(col(Survey.customer_id) == customer.id)
-        records = select(col(Contact.id)).where(col(Contact.customer_id) == customer.id)
-        query = query.where(
-            col(Effect.survey_id).in_(surveys) | col(Effect.contact_id).in_(records)
-        )
+        mine = session.scalars(surveys).all()
+        # a score is a record's; all else that is owed for a record is a survey's
+        scores = [f"{Kind.SCORE}:{record.id}" for record in people.contacts(session, customer)]
+        query = query.where(col(Effect.survey_id).in_(mine) | col(Effect.key).in_(scores))
     return query
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Exists, Select, and_, exists, select, update
+from sqlalchemy import Select, and_, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
@@ -122,7 +122,21 @@ def _stopped(app: App, session: Session, found: Sequence[Effect]) -> dict[str, E
     mails = [effect.id for effect in found if effect.kind in MAIL_KINDS]
     if not mails:
         return {}
-    rows = session.connection().execute(
+    stopped: dict[str, EffectState] = {}
+    rows = session.connection().execute(_standing().where(col(Effect.id).in_(mails)))
+    for effect_id, kind, stage, expires_at, *gone in rows:
+        if any(reason is not None for reason in gone):
+            stopped[effect_id] = EffectState.SUPPRESSED
+        elif kind == Kind.ASK and (stage not in OPEN or expires_at <= app.now()):
+            left = stage in {Stage.UNSUBSCRIBED, Stage.BOUNCED, Stage.FORGOTTEN}
+            stopped[effect_id] = EffectState.SUPPRESSED if left else EffectState.EXPIRED
+    return stopped
+
+
+def _standing() -> Select[*tuple[Any, ...]]:
+    """Return how the survey of a mail stands, and each reason why its person gets none."""
+    opted_out = aliased(Contact)
+    return (
         select(
             col(Effect.id),
             col(Effect.kind),
@@ -131,7 +145,7 @@ def _stopped(app: App, session: Session, found: Sequence[Effect]) -> dict[str, E
             col(Suppression.address_hash),
             col(Customer.forgotten_at),
             col(Contact.gone_at),
-            _opted_out(),
+            col(opted_out.id),
         )
         .join(Survey, col(Survey.id) == col(Effect.survey_id))
         .outerjoin(Contact, col(Contact.id) == col(Survey.contact_id))
@@ -143,23 +157,12 @@ def _stopped(app: App, session: Session, found: Sequence[Effect]) -> dict[str, E
                 col(Customer.address_hash) != "",
             ),
         )
-        .where(col(Effect.id).in_(mails))
-    )
-    stopped: dict[str, EffectState] = {}
-    for effect_id, kind, stage, expires_at, *gone, opted in rows:
-        if opted or any(reason is not None for reason in gone):
-            stopped[effect_id] = EffectState.SUPPRESSED
-        elif kind == Kind.ASK and (stage not in OPEN or expires_at <= app.now()):
-            left = stage in {Stage.UNSUBSCRIBED, Stage.BOUNCED, Stage.FORGOTTEN}
-            stopped[effect_id] = EffectState.SUPPRESSED if left else EffectState.EXPIRED
-    return stopped
-
-
-def _opted_out() -> Exists:
-    """Return whether any record of a survey's customer says so."""
-    other = aliased(Contact)
-    return exists().where(
-        col(other.customer_id) == col(Survey.customer_id),
-        col(other.opted_out),
-        col(other.gone_at).is_(None),
+        .outerjoin(
+            opted_out,  # any record of theirs that says so
+            and_(
+                col(opted_out.customer_id) == col(Survey.customer_id),
+                col(opted_out.opted_out),
+                col(opted_out.gone_at).is_(None),
+            ),
+        )
     )

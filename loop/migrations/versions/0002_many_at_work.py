@@ -105,6 +105,10 @@ def _look_ups() -> None:
     op.create_index(
         "survey_open", "survey", ["expires_at"], sqlite_where=stands, postgresql_where=stands
     )
+    op.drop_index("effect_open", "effect")
+    for state, column in (("claimed", "call_id"), ("unknown", "settled_at"), ("refused", "lane")):
+        so = sa.text(f"state = '{state}'")
+        op.create_index(f"effect_{state}", "effect", [column], sqlite_where=so, postgresql_where=so)
     op.drop_index("ix_ledger_reason", "ledger")
     with op.batch_alter_table("ledger", recreate="always") as ledger:
         ledger.create_primary_key("ledger_pkey", ["customer_id", "program"])
