@@ -1,11 +1,12 @@
 """What `npsloop doctor` asks SendGrid, mailing nobody."""
 
 from collections.abc import Iterator
-from typing import Any, Final, Protocol
+from typing import Final
 
 from connectors.errors import ConnectorError, Unauthorized
 from connectors.ports import Check
 from connectors.sendgrid.config import SendGridConfig
+from connectors.sendgrid.logs import Account
 
 NEW_KEY: Final = "make an API key with the right Mail Send (Settings, API Keys) and set api_key"
 NEW_SENDER: Final = "authenticate your domain at SendGrid (Settings, Sender Authentication)"
@@ -16,15 +17,7 @@ NEW_WEBHOOK_KEY: Final = (
 UNSEEN: Final = "the key may not look, which is no fault"
 
 
-class Readable(Protocol):
-    """An account that can be looked at."""
-
-    def get(self, path: str) -> Any:  # noqa: ANN401 - any JSON
-        """Return what stands at a path. Raise a `ConnectorError`."""
-        ...
-
-
-def checks(config: SendGridConfig, account: Readable) -> Iterator[Check]:
+def checks(config: SendGridConfig, account: Account) -> Iterator[Check]:
     """Look at the key; where it is good, at its rights, the sender and the webhook's key."""
     if not config.api_key.get_secret_value():
         found = "none is set"
@@ -44,9 +37,10 @@ def checks(config: SendGridConfig, account: Readable) -> Iterator[Check]:
     yield Check(name="rights", passed=may_send, found=found, remedy="" if may_send else NEW_KEY)
     yield _sender(account)
     yield _webhook(config, account)
+    yield _logs(account)
 
 
-def _sender(account: Readable) -> Check:
+def _sender(account: Account) -> Check:
     """Look for any address or domain that may be sent from."""
     try:
         senders = account.get("verified_senders").get("results", [])
@@ -61,7 +55,7 @@ def _sender(account: Readable) -> Check:
     return Check(name="sender", passed=bool(names), found=found, remedy="" if names else NEW_SENDER)
 
 
-def _webhook(config: SendGridConfig, account: Readable) -> Check:
+def _webhook(config: SendGridConfig, account: Account) -> Check:
     """Hold our key for the webhook against those that SendGrid signs with."""
     ours = set(config.webhook_public_key)
     if not ours:
@@ -76,3 +70,15 @@ def _webhook(config: SendGridConfig, account: Readable) -> Check:
         return Check(name="webhook key", passed=True, found=found)
     found = "SendGrid signs with another key"
     return Check(name="webhook key", passed=False, found=found, remedy=NEW_WEBHOOK_KEY)
+
+
+def _logs(account: Account) -> Check:
+    """Look whether doubtful mails can be looked up; a loop without that is a good one, too."""
+    try:
+        account.post("logs", {"limit": 1})
+    except Unauthorized:
+        found = "the key may not read the Email Logs: doubtful mails are settled by events alone"
+        return Check(name="look-ups", passed=True, found=found)
+    except ConnectorError as error:
+        return Check(name="look-ups", passed=True, found=str(error))
+    return Check(name="look-ups", passed=True, found="doubtful mails are found in the Email Logs")

@@ -291,7 +291,13 @@ def test_each_thing_that_is_missing_is_told(service: Service) -> None:
     checks = {c.name: c for c in connected(service, webhook_public_key=()).checks()}
 
     passed = {name: check.passed for name, check in checks.items()}
-    assert passed == {"key": True, "rights": False, "sender": False, "webhook key": False}
+    assert passed == {
+        "key": True,
+        "rights": False,
+        "sender": False,
+        "webhook key": False,
+        "look-ups": True,
+    }
     assert all(check.remedy for check in checks.values() if not check.passed)
 
 
@@ -307,10 +313,27 @@ def test_another_webhook_key_than_the_providers_is_told(service: Service) -> Non
     with SendGridSandbox() as other:
         checks = list(connected(service, webhook_public_key=other.public_key).checks())
 
-    assert [check.passed for check in checks] == [True, True, True, False]
+    assert [check.passed for check in checks] == [True, True, True, False, True]
 
 
 def test_an_outage_while_checking_is_told(service: Service, mailer: SendGrid) -> None:
     service.sandbox.faults.add(Fault(kind=Kind.STATUS, status=503, path="domains"))
 
-    assert [check.passed for check in mailer.checks()] == [True, True, False, True]
+    assert [check.passed for check in mailer.checks()] == [True, True, False, True, True]
+
+
+@pytest.mark.parametrize(
+    "fault,found",
+    [(None, "are found in the Email Logs"), (403, "by events alone"), (500, "it failed")],
+)
+def test_the_doctor_tells_whether_mails_can_be_looked_up(
+    service: Service, mailer: SendGrid, fault: int | None, found: str
+) -> None:
+    """A loop without that is no faulty one."""
+    if fault is not None:
+        service.sandbox.faults.add(Fault(kind=Kind.STATUS, status=fault, path="/v3/logs"))
+
+    checks = {check.name: check for check in mailer.checks()}
+
+    assert found in checks["look-ups"].found
+    assert checks["look-ups"].passed

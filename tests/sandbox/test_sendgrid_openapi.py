@@ -204,6 +204,7 @@ def test_our_checks_and_their_answers_are_as_the_files_have_them(
         "/v3/verified_senders": False,
         "/v3/whitelabel/domains": False,
         "/v3/user/webhooks/event/settings/all": True,
+        "/v3/logs": LOGS.exists(),
     }
 
 
