@@ -34,8 +34,6 @@ from loop.outbox import reap
 from loop.web import application
 
 LIFE_S: Final = (0.030, 0.120)
-OTHERS: Final = 0.15
-"""How likely each job but the delivery is to run in a round."""
 BATCH: Final = 8
 """Small, so that death comes at every point."""
 PAUSE_S: Final = 0.02
@@ -81,8 +79,8 @@ def _grown(sentence: Sentence) -> App:
     for crm in fresh.crms.values():
         crm.batch = BATCH
     with _served(app, sentence.listener):
-        reap(app, all_claims=app.store.lite)
-        _work(app, Random(sentence.seed), time.monotonic() + CHILDHOOD_S)  # noqa: S311 - a play
+        _begin(app)
+        _work(app, time.monotonic() + CHILDHOOD_S)
     cast("SendGrid", app.mailer).close()
     app.store.close()
     gc.freeze()  # what all share is not to be copied only because it is looked at
@@ -110,7 +108,7 @@ def _keep(app: App, sentence: Sentence, slot: int) -> None:
             return  # the whole is over
         chance = Random(f"{sentence.seed}:{number}")  # noqa: S311 - a play, no secret
         born, bears = os.pipe()
-        worker = _forked(partial(_live, app, sentence.listener, chance, bears))
+        worker = _forked(partial(_live, app, sentence.listener, bears))
         os.close(bears)
         os.read(born, 1)
         os.close(born)
@@ -120,13 +118,20 @@ def _keep(app: App, sentence: Sentence, slot: int) -> None:
         os.write(sys.stdout.fileno(), f"{KILLED if killed else FELL}\n".encode())
 
 
-def _live(app: App, listener: int, chance: Random, bears: int) -> None:
+def _live(app: App, listener: int, bears: int) -> None:
     """Serve and work, as a process does from its start, until death."""
     app = replace(app, worker=f"mortal-{os.getpid()}-{time.monotonic_ns()}")
-    reap(app, all_claims=app.store.lite)
+    _begin(app)
     with _served(app, listener):
         os.write(bears, b"!")
-        _work(app, chance)
+        _work(app)
+
+
+def _begin(app: App) -> None:
+    """Free what the dead have left; on PostgreSQL only whose lease is over."""
+    reap(app, all_claims=app.store.lite)
+    if app.store.lite:
+        schedule.abandoned(app)
 
 
 @contextmanager
@@ -143,12 +148,12 @@ def _served(app: App, listener: int) -> Iterator[None]:
     thread.join()
 
 
-def _work(app: App, chance: Random, until: float = math.inf) -> None:
-    """Run the jobs again and again."""
+def _work(app: App, until: float = math.inf) -> None:
+    """Drain the lanes, and fire what is due besides, again and again."""
     while time.monotonic() < until:
-        for name in schedule.JOBS:
-            if name == "deliver" or chance.random() < OTHERS:
-                schedule.run(app, name)
+        schedule.deliver(app)
+        for firing in schedule.tick(app):
+            schedule.fire(app, firing)
         time.sleep(PAUSE_S)
 
 
