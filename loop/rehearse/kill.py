@@ -24,6 +24,7 @@ from connectors.errors import ConnectorError
 from connectors.sandbox.server import running
 from loop import schedule
 from loop.app import App, utc_now
+from loop.config import JobName
 from loop.models import Effect, Survey
 from loop.rehearse import mortal
 from loop.rehearse.count import Count, Inside
@@ -218,7 +219,7 @@ def _settle(stage: Stage, crowd: Crowd, app: App) -> None:
             return
 
 
-def _run(app: App, *jobs: str) -> None:
+def _run(app: App, *jobs: JobName) -> None:
     """Run these jobs, whatever their plan and whoever else runs them."""
     for name in jobs:
         with suppress(ConnectorError):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col
 
@@ -68,7 +68,8 @@ def tick(app: App) -> Sequence[Firing]:
         due = _Seen(app, session).due(known)
     if not due:
         return ()
-    return app.store.work(lambda session: _take(app, session, {n: known[n] for n in due}))
+    fresh = {name: Firing(new_id(), name, 0) for name in due}
+    return app.store.work(lambda session: _take(app, session, known, fresh))
 
 
 def fire(app: App, firing: Firing, run: Run | None = None) -> bool:
@@ -97,7 +98,8 @@ def run(app: App, name: str) -> bool:
     Raises `AtWork` where it runs already, `NoSuchJob` where there is none of that name.
     """
     _known(app, name)
-    firing = app.store.work(lambda session: _now(app, session, name))
+    fresh = Firing(new_id(), name, 0)
+    firing = app.store.work(lambda session: _now(app, session, fresh))
     return fire(app, firing)
 
 
@@ -147,6 +149,11 @@ class _Seen:
         self.rows = {row.name: row for row in session.scalars(select(models.Job))}
         self.open = {run.name: run for run in session.scalars(unended)}
 
+    def has(self, firing: Firing) -> bool:
+        """Tell whether this very firing is at work: the commit was kept, and nobody heard of it."""
+        run = self.open.get(firing.name)
+        return run is not None and run.id == firing.id
+
     def due(self, known: Mapping[str, Planned]) -> list[str]:
         """Return the names of the jobs that are due."""
         return [name for name, each in known.items() if self._due(name, each)]
@@ -170,19 +177,22 @@ def dead(run: JobRun, now: datetime) -> bool:
     return not now < run.lease_until <= now + WRONG_CLOCK
 
 
-def _take(app: App, session: Session, wanted: Mapping[str, Planned]) -> list[Firing]:
-    """Take what is still due, of the wanted jobs."""
+def _take(
+    app: App, session: Session, known: Mapping[str, Planned], fresh: Mapping[str, Firing]
+) -> list[Firing]:
+    """Take what is still due of what was; also what was kept at a commit that broke."""
     seen = _Seen(app, session)
-    taken = []
+    wanted = {name: known[name] for name in fresh}
+    taken: list[Firing | None] = [each for each in fresh.values() if seen.has(each)]
     for name in seen.due(wanted):
         slot = wanted[name].plan.latest(seen.now)
         if name in seen.open:
             taken.append(_taken_up(app, session, seen.open[name]))
         elif not _lets_go(wanted[name], seen.rows.get(name), slot, seen.now):
-            taken.append(_taken(app, session, name, slot))
+            taken.append(_taken(app, session, fresh[name], slot))
         else:
             if name in seen.rows:
-                _insert(app, session, name, slot, ended_at=seen.now, result=SKIPPED)
+                _insert(app, session, fresh[name], slot, ended_at=seen.now, result=SKIPPED)
             _reach(session, name, slot)
     return [firing for firing in taken if firing is not None]
 
@@ -194,11 +204,14 @@ def _lets_go(each: Planned, row: models.Job | None, slot: datetime, now: datetim
     return each.skips_missed and now - slot > LATE
 
 
-def _now(app: App, session: Session, name: str) -> Firing:
+def _now(app: App, session: Session, fresh: Firing) -> Firing:
     """Take a job at once, for no slot; where one died at it, what it left is taken up."""
-    run = _Seen(app, session).open.get(name)
+    seen, name = _Seen(app, session), fresh.name
+    if seen.has(fresh):
+        return fresh
+    run = seen.open.get(name)
     died = run is not None and dead(run, app.now())
-    firing = _taken_up(app, session, run) if run and died else _insert(app, session, name, None)
+    firing = _taken_up(app, session, run) if run and died else _insert(app, session, fresh, None)
     if firing is None:
         raise AtWork(_words(run) if run else f"{name}: it was begun just now: npsloop jobs list")
     return firing
@@ -209,11 +222,11 @@ def _words(run: JobRun) -> str:
     return f"{run.name} runs since {since} ({run.worker}): wait until it has ended"
 
 
-def _taken(app: App, session: Session, name: str, slot: datetime) -> Firing | None:
+def _taken(app: App, session: Session, fresh: Firing, slot: datetime) -> Firing | None:
     """Take a slot; None where somebody else has it, or has had it."""
-    firing = _insert(app, session, name, slot)
+    firing = _insert(app, session, fresh, slot)
     if firing is not None:
-        _reach(session, name, slot)
+        _reach(session, fresh.name, slot)
     return firing
 
 
@@ -231,11 +244,11 @@ def _taken_up(app: App, session: Session, run: JobRun) -> Firing | None:
 
 
 def _insert(
-    app: App, session: Session, name: str, slot: datetime | None, **values: object
+    app: App, session: Session, firing: Firing, slot: datetime | None, **values: object
 ) -> Firing | None:
     """Insert the row of a firing, unless there is one for its slot or its job is at work."""
-    firing = Firing(new_id(), name, 0)
-    row = {"id": firing.id, "name": name, "slot": slot, "tries": 0, "problem": "", "result": ""}
+    row = {"id": firing.id, "name": firing.name, "slot": slot, "tries": firing.tries}
+    row |= {"problem": "", "result": ""}
     added = insert_for(session.get_bind().dialect, JobRun).values(row | _held(app) | values)
     added = added.on_conflict_do_nothing().returning(col(JobRun.id))
     return firing if session.connection().scalar(added) else None
@@ -252,8 +265,21 @@ def _held(app: App) -> dict[str, object]:
 
 
 def _change(app: App, firing: Firing, **values: object) -> bool:
-    """Change the row of a firing; tell whether it is still ours to change."""
-    return app.store.work(lambda session: _changed(session, firing, values))
+    """Change the row of a firing; tell whether it is still ours to change.
+
+    Where the connection broke at the commit, look whether the change was kept.
+    """
+    tried: list[Session] = []
+    as_wanted = [col(getattr(JobRun, name)) == value for name, value in values.items()]
+
+    def unit(session: Session) -> bool:
+        kept = exists().where(col(JobRun.id) == firing.id, *as_wanted)
+        if tried and session.scalar(select(kept)):
+            return True
+        tried.append(session)
+        return _changed(session, firing, values)
+
+    return app.store.work(unit)
 
 
 def _changed(
