@@ -1,18 +1,21 @@
 """What stands in a column: ids, aware times, and words of an enumeration."""
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from random import Random
 from time import time_ns
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Column, ColumnElement, DateTime, Dialect, Index, Text, literal_column, text
 from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field
 
-_CHANCE: Final = Random()  # noqa: S311 - an id keeps no secret
+_time_ns: Callable[[], int] = time_ns
+_CHANCE = Random()  # noqa: S311 - an id keeps no secret
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_CHANCE.seed)
 
@@ -23,7 +26,19 @@ def new_id() -> str:
     An index of ids in no order is written all over at each commit. It is what RFC 9562 makes
     UUIDs of version 7 of: microseconds, then 76 bits of chance, drawn without a system call.
     """
-    return f"{time_ns() // 1000:013x}{_CHANCE.getrandbits(76):019x}"
+    return f"{_time_ns() // 1000:013x}{_CHANCE.getrandbits(76):019x}"
+
+
+@contextmanager
+def ids_from(seed: int) -> Iterator[None]:
+    """Let ids come from a seed meanwhile, and in no order: the same ones each time."""
+    global _CHANCE, _time_ns
+    before = _CHANCE, _time_ns
+    _CHANCE, _time_ns = Random(seed), lambda: 0  # noqa: S311 - as above
+    try:
+        yield
+    finally:
+        _CHANCE, _time_ns = before
 
 
 class Instant(TypeDecorator[datetime]):

@@ -49,8 +49,6 @@ CACHE_KB: Final = 16_384
 """Of SQLite: with the 2 MB that it takes by itself, indexes are read and written over and over."""
 CHECKPOINT_PAGES: Final = 4_000
 """So many pages gather in SQLite's log, 16 MB, before they go where they belong."""
-WAITS_S: Final = (0.05, 0.2, 1.0)
-"""Between the tries of a unit of work."""
 M = TypeVar("M", bound=SQLModel)
 T = TypeVar("T")
 log: Final = logging.getLogger(__name__)
@@ -62,6 +60,9 @@ class Outdated(Mendable):
 
 class Store:
     """Sessions on one database."""
+
+    waits_s: Sequence[float] = (0.05, 0.2, 1.0)
+    """Between the tries of a unit of work."""
 
     def __init__(self, url: str, password: str | None = None, *, pooler: bool = False) -> None:
         made = make_url(url)
@@ -101,7 +102,7 @@ class Store:
         Such as a deadlock, a locked file, a connection that broke. Where it broke at the commit
         nobody knows whether it was kept: the unit must be one that may be repeated.
         """
-        for wait_s in WAITS_S:
+        for wait_s in self.waits_s:
             try:
                 with self.write() as session:
                     return unit(session)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, select, update
+from sqlalchemy import Exists, Select, and_, exists, select, tuple_, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
@@ -123,17 +123,17 @@ def _stopped(app: App, session: Session, found: Sequence[Effect]) -> dict[str, E
     if not mails:
         return {}
     stopped: dict[str, EffectState] = {}
-    rows = session.connection().execute(_standing().where(col(Effect.id).in_(mails)))
-    for effect_id, kind, stage, expires_at, *gone in rows:
+    rows = session.connection().execute(_standing(app.now()).where(col(Effect.id).in_(mails)))
+    for effect_id, kind, stage, expires_at, otherwise, *gone in rows:
         if any(reason is not None for reason in gone):
             stopped[effect_id] = EffectState.SUPPRESSED
-        elif kind == Kind.ASK and (stage not in OPEN or expires_at <= app.now()):
+        elif kind == Kind.ASK and (stage not in OPEN or expires_at <= app.now() or otherwise):
             left = stage in {Stage.UNSUBSCRIBED, Stage.BOUNCED, Stage.FORGOTTEN}
             stopped[effect_id] = EffectState.SUPPRESSED if left else EffectState.EXPIRED
     return stopped
 
 
-def _standing() -> Select[*tuple[Any, ...]]:
+def _standing(now: datetime) -> Select[*tuple[Any, ...]]:
     """Return how the survey of a mail stands, and each reason why its person gets none."""
     opted_out = aliased(Contact)
     return (
@@ -142,6 +142,7 @@ def _standing() -> Select[*tuple[Any, ...]]:
             col(Effect.kind),
             col(Survey.stage),
             col(Survey.expires_at),
+            _asked_otherwise(now),
             col(Suppression.address_hash),
             col(Customer.forgotten_at),
             col(Contact.gone_at),
@@ -165,4 +166,25 @@ def _standing() -> Select[*tuple[Any, ...]]:
                 col(opted_out.gone_at).is_(None),
             ),
         )
+    )
+
+
+def _asked_otherwise(now: datetime) -> Exists:
+    """Return whether another question to the same person is out, or comes first.
+
+    They may have become one person since they were chosen, and what was refused or doubtful may
+    be owed again.
+    """
+    other, its = aliased(Survey), aliased(Effect)
+    out = col(its.state).in_((EffectState.CLAIMED, EffectState.DONE, EffectState.UNKNOWN))
+    chosen = tuple_(col(other.chosen_at), col(other.id))
+    first = chosen < tuple_(col(Survey.chosen_at), col(Survey.id))
+    return exists().where(
+        col(other.customer_id) == col(Survey.customer_id),
+        col(other.id) != col(Survey.id),
+        col(other.stage).in_(OPEN),
+        col(other.expires_at) > now,
+        col(its.survey_id) == col(other.id),
+        col(its.kind) == Kind.ASK,
+        out | ((col(its.state) == EffectState.DUE) & first),
     )

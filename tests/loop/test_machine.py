@@ -349,7 +349,7 @@ def stand(ring: Ring, survey: Survey) -> int:
 
 def begin(store: Store, monkeypatch: pytest.MonkeyPatch) -> Ring:
     """Return a machine on an empty database, whose ids are the same each time."""
-    monkeypatch.setattr("loop.columns.time_ns", lambda: 0)
+    monkeypatch.setattr("loop.columns._time_ns", lambda: 0)
     monkeypatch.setattr("loop.columns._CHANCE", Random(0))
     with store.write() as session:
         for table in reversed(SQLModel.metadata.sorted_tables):

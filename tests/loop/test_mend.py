@@ -1,5 +1,7 @@
 """An operator mends what the loop cannot: no mail goes out twice for it."""
 
+from datetime import timedelta
+
 import pytest
 
 from connectors.errors import Refused
@@ -51,6 +53,27 @@ def test_a_refused_question_goes_out_once_it_is_mended(
     assert len(world.mailer.sent) == 1
     assert world.only(Effect).state is EffectState.DONE
     assert world.only(Survey).stage is Stage.ASKED
+
+
+def test_a_mended_question_is_let_be_where_another_one_went_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was asked otherwise meanwhile gets no second question."""
+    world.add()
+    with monkeypatch.context() as broken:
+        refuse_all(world, broken)
+        world.ask()
+    refused = world.only(Effect)
+    world.clock.forward(days=100)
+    world.ask()
+    assert len(world.mailer.sent) == 1
+
+    with world.app.store.write() as session:
+        session.get_one(Survey, refused.survey_id).expires_at = world.clock.at + timedelta(days=1)
+        mend.again(world.app, session, session.get_one(Effect, refused.id))
+    world.deliver()
+
+    assert len(world.mailer.sent) == 1
 
 
 def test_a_mail_that_was_handed_over_is_never_sent_again(world: World) -> None:

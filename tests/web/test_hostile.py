@@ -17,6 +17,7 @@ from loop import store as store_module
 from loop.answer import Given, Taken
 from loop.app import Purpose
 from loop.models import Answer, Revision, Signup, Suppression, Survey
+from loop.store import Store
 from loop.web.intake import Intake
 from tests.web.conftest import FORM, Browser
 
@@ -257,7 +258,7 @@ def test_nobody_is_thanked_where_the_database_stays_locked(
     """They are asked to try again, and it works once it is free."""
     if not browser.world.app.store.lite:
         pytest.skip("PostgreSQL waits for as long as it takes")
-    monkeypatch.setattr(store_module, "WAITS_S", (0.01,))
+    monkeypatch.setattr(Store, "waits_s", (0.01,))
     path = browser.world.app.store.url.database
     assert path is not None
     browser.world.app.store.engine.dispose()
