@@ -11,6 +11,7 @@ slice ends. So no window exceeds the limit, wherever it begins.
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, Protocol
@@ -171,10 +172,14 @@ class Budget:
             time.sleep(grant.wait_s)
 
     def pause(self, seconds: float) -> None:
-        """Send nothing for this long, in no process: the service asked for it."""
+        """Send nothing for this long, in no process: the service asked for it.
+
+        Where the keeper cannot be told, the service will say it again.
+        """
         with self._lock:
             self._held = 0
-        self.keeper.pause(self.limit, seconds)
+        with suppress(Unavailable):  # an answer is being read that must not get lost
+            self.keeper.pause(self.limit, seconds)
 
     def shut(self, service: str) -> Unavailable | None:
         """Return why no call can be made for a good while; None where one can."""
@@ -184,14 +189,15 @@ class Budget:
     def _taken(self) -> Grant | None:
         """Take a call out of the handful, or a new handful; return the wait where there is none.
 
-        A handful that was used up makes the next one larger, one that was not makes it smaller.
+        A handful that was used up makes the next one larger, one that was not makes it smaller;
+        none is larger than the limit's own pace, as what is not used is spent all the same.
         """
         with self._lock:
             asked_at = time.monotonic()
             if self._held and asked_at < self._good_until:
                 self._held -= 1
                 return None
-            most = max((self.calls or 0) // SLICES, 1)
+            most = max(int((self.calls or 0) * min(1 / SLICES, HELD_S_MAX / self.per_s)), 1)
             self._size = max(self._size // 2, 1) if self._held else min(self._size * 2, most)
             grant = self.keeper.take(self.limit, self._size)
             self._held, self._good_until = max(grant.calls - 1, 0), asked_at + grant.for_s

@@ -129,6 +129,30 @@ def test_a_handful_shrinks_when_its_time_is_over() -> None:
     assert keeper.asked[-1] == 1
 
 
+def test_a_scarce_call_is_taken_by_itself() -> None:
+    """What is not used of a handful is spent all the same."""
+    budget = Budget("day", 20_000, per_s=86_400.0)
+    keeper = budget.keeper = Handing(for_s=60.0)
+
+    for _ in range(30):
+        budget.spend("crm")
+
+    assert keeper.asked == [1] * 30
+
+
+def test_a_keeper_that_cannot_be_told_of_a_pause_loses_no_answer() -> None:
+    class Gone(InMemory):
+        def pause(self, limit: Limit, seconds: float) -> None:
+            raise Unavailable(limit.name, f"it is gone for {seconds}")
+
+    budget = Budget("calls", 5, per_s=10.0)
+    budget.keeper = Gone()
+
+    budget.pause(60.0)
+
+    budget.spend("crm")
+
+
 def test_a_pause_throws_a_handful_away() -> None:
     budget = Budget("calls", 200, per_s=10.0)
     keeper = budget.keeper = Handing(for_s=60.0)
