@@ -179,6 +179,33 @@ def test_no_window_exceeds_the_limit_wherever_it_begins(seed: int) -> None:
     assert fullest(made, limit.per_s) <= (limit.calls or 0)
 
 
+def test_a_wait_is_as_long_as_it_has_to_be() -> None:
+    limit, spent, now = Limit("calls", 7, 10.0), Spent(), 100.3
+    spent.take(limit, 3, now)
+    spent.take(limit, 4, now + 2.0)
+
+    wait_s = spent.take(limit, 1, now + 4.0).wait_s
+
+    assert spent.take(limit, 9, now + 4.0 + wait_s - 0.01).calls == 0
+    assert spent.take(limit, 9, now + 4.0 + wait_s + 0.01).calls == 3
+
+
+def test_nobody_gets_more_than_asked_for_or_for_longer_than_a_second() -> None:
+    assert Spent().take(Limit("calls", 50, 10.0), 2, now=100.0) == Grant(2, for_s=0.5)
+    assert Spent().take(Limit("day", 50, 86_400.0), 2, now=0.0) == Grant(2, for_s=1.0)
+
+
+def test_little_is_remembered() -> None:
+    """One number for each slice of a window, however many calls there were."""
+    limit, spent = Limit("calls", 1_000, 10.0), Spent()
+
+    for tenth in range(1_000):
+        spent.take(limit, 1, now=tenth / 10)
+
+    assert len(spent.slices) == SLICES + 1
+    assert {given for _, given in spent.slices} == {5}
+
+
 def test_a_waiting_caller_gets_nearly_the_whole_limit() -> None:
     limit, spent, now, given = Limit("calls", 190, 10.0), Spent(), 0.0, 0
 
