@@ -277,7 +277,7 @@ class MailEvent(SQLModel, table=True):
     kind: str
     permanent: bool = False
     reason: str = ""
-    at: datetime = instant()
+    at: datetime = instant(index=True)
 
 
 class Suppression(SQLModel, table=True):

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, exists, func, literal, select
 from sqlmodel import Session, col
 
 from connectors.ports import Rationed
-from loop import figures, schedule
+from loop import figures, keep, schedule
 from loop.app import App
 from loop.follow_up import NOBODY
 from loop.models import Answer, Call, Case, Contact, Effect, Survey
@@ -183,7 +183,7 @@ def invariants(app: App) -> list[dict[str, Any]]:
     with app.store.read() as session:
         return [
             *_every_lane_adds_up(session),
-            _every_survey_is_owed_its_question(session),
+            _every_survey_is_owed_its_question(app, session),
             _what_was_sent_was_asked(session),
             _every_answer_is_written_back(app, session),
             _what_is_claimed_is_held(app, session),
@@ -209,9 +209,9 @@ def _every_lane_adds_up(session: Session) -> list[dict[str, Any]]:
     return promises
 
 
-def _every_survey_is_owed_its_question(session: Session) -> dict[str, Any]:
+def _every_survey_is_owed_its_question(app: App, session: Session) -> dict[str, Any]:
     owed = exists().where(col(Effect.key) == literal(f"{Kind.ASK}:") + col(Survey.id))
-    query = select(col(Survey.id)).where(~owed)
+    query = select(col(Survey.id)).where(~owed, col(Survey.expires_at) >= keep.over_before(app))
     lacking = session.connection().execute(query.limit(10)).scalars().all()
     return _promise("every survey has its question", [f"survey {one}" for one in lacking])
 
@@ -237,6 +237,7 @@ def _every_answer_is_written_back(app: App, session: Session) -> dict[str, Any]:
         .join(Survey, col(Survey.id) == col(Answer.survey_id))
         .join(Contact, col(Contact.id) == col(Survey.contact_id))
         .where(col(Contact.gone_at).is_(None), col(Contact.crm).in_([*app.crms]), ~owed)
+        .where(col(Survey.expires_at) >= keep.over_before(app))
     )
     lacking = session.connection().execute(query.limit(10)).scalars().all()
     return _promise("every answer is owed to its record", [f"survey {one}" for one in lacking])

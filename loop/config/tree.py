@@ -186,6 +186,21 @@ class Schedule(Settings):
         return self
 
 
+class Keep(Settings):
+    """How many days what happened is remembered. Surveys and answers stay for ever."""
+
+    mail_events_days: int = Field(default=90, ge=7)
+    """What the mail provider told: delivered, opened, bounced."""
+    effects_days: int = Field(default=400, ge=90)
+    """What was owed and is done, counted from when its survey was over."""
+    calls_days: int = Field(default=30, ge=7)
+    """Which batches were handed to which service."""
+    steps_days: int = Field(default=800, ge=90)
+    """Who moved which survey, case and referral, and when."""
+    visits_days: int = Field(default=400, ge=30)
+    """When somebody opened a referral link."""
+
+
 class Web(Settings):
     """The customers' pages and the webhooks."""
 
@@ -235,6 +250,7 @@ class Config(Settings):
     follow_up: FollowUp = FollowUp()
     refer: Refer = Refer()
     schedule: Schedule = Schedule()
+    keep: Keep = Keep()
     web: Web = Web()
     templates: Path | None = None
     """A folder whose files take the place of ours of the same name."""

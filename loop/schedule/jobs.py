@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from connectors.errors import ConnectorError
-from loop import ask, choose, close, follow_up, leave, pull, refer, write_back
+from loop import ask, choose, close, follow_up, keep, leave, pull, refer, write_back
 from loop.app import App
 from loop.config import JobName
 from loop.outbox import Handler, drain, reap, settle_by_evidence, settle_by_look_up
@@ -112,6 +112,7 @@ def _tidy(app: App) -> str:
     while lapsed := leave.lapse(app):
         counts["lapsed"] += lapsed
     forget_old(app)
+    counts += Counter({f"old {what} let go": count for what, count in keep.tidy(app).items()})
     return _words(counts)
 
 
@@ -124,5 +125,5 @@ JOBS: Final[Mapping[JobName, Job]] = {
     "choose": Job(_choose, "whose turn it is"),
     "deliver": Job(lambda app: _words({"settled": deliver(app)}), "mails, scores, tasks"),
     "close": Job(lambda app: _words(close.finished(app)), "what is dealt with"),
-    "tidy": Job(_tidy, "surveys lapse, claims are freed"),
+    "tidy": Job(_tidy, "surveys lapse, claims are freed, what is old is let go"),
 }

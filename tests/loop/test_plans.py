@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from sqlmodel import Session, SQLModel, select
 from benchmarks.crowd import Crowd, fill
 from connectors import ports
 from connectors.ports import MailEvent, MailEventKind
-from loop import answer, leave, refer, schedule
+from loop import answer, keep, leave, refer, schedule
 from loop.answer import Given
 from loop.app import hash_of
 from loop.cli import found, people
@@ -269,6 +270,13 @@ def visit(world: World) -> Act:
     return lambda: writing(world, open_link)
 
 
+def let_go(world: World) -> Act:
+    """Let go of what is old."""
+    world.clock.forward(days=600)
+    parts = [keep.PARTS[what] for what in ("mail events", "effects")]
+    return lambda: [writing(world, partial(part, world.app)) for part in parts]
+
+
 def reading(world: World, work: Callable[[Session], object]) -> object:
     """Do it in a session that reads."""
     with world.app.store.read() as session:
@@ -295,6 +303,7 @@ ALL_DAY: Final[Sequence[Work]] = (
     look_up,
     forget,
     visit,
+    let_go,
 )
 
 

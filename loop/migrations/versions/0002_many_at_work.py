@@ -105,6 +105,7 @@ def _look_ups() -> None:
     op.create_index(
         "survey_open", "survey", ["expires_at"], sqlite_where=stands, postgresql_where=stands
     )
+    op.create_index("ix_mailevent_at", "mailevent", ["at"])
     op.drop_index("effect_open", "effect")
     for state, column in (("claimed", "call_id"), ("unknown", "settled_at"), ("refused", "lane")):
         so = sa.text(f"state = '{state}'")
