@@ -108,11 +108,11 @@ def _choose(app: App, only: Collection[str] | None = None) -> str:
 
 def _tidy(app: App) -> str:
     counts = Counter({"claims freed": reap(app), "settled": settle_by_evidence(app, HANDLERS)})
-    counts["settled"] += settle_by_look_up(app, HANDLERS)
     while lapsed := leave.lapse(app):
         counts["lapsed"] += lapsed
     forget_old(app)
     counts += Counter({f"old {what} let go": count for what, count in keep.tidy(app).items()})
+    counts["settled"] += settle_by_look_up(app, HANDLERS)
     return _words(counts)
 
 

@@ -2,13 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
+from pydantic import SecretStr
 from sqlmodel import select
 
 from connectors.errors import Unavailable
 from connectors.memory import MemoryMailer
 from connectors.ports import Sought
+from connectors.sandbox.faults import Fault
+from connectors.sandbox.faults import Kind as FaultKind
+from connectors.sandbox.sendgrid import SendGridSandbox
+from connectors.sandbox.server import running
+from connectors.sendgrid import SendGrid, SendGridConfig
 from connectors.smtp import Smtp, SmtpConfig
 from loop import schedule
 from loop.models import Effect, Survey
@@ -16,7 +23,8 @@ from loop.outbox import settle_by_look_up
 from loop.outbox.claim import claim
 from loop.outbox.evidence import may_come, waits_for_operator
 from loop.states import EffectState, Kind, Stage
-from tests.loop.conftest import World
+from loop.store import Store
+from tests.loop.conftest import World, make_world
 
 LETTERS = "mail.letters"
 
@@ -147,6 +155,27 @@ def test_an_account_that_cannot_be_asked_leaves_all_as_it_is(world: World, troub
     assert schedule.run(world.app, "tidy")
 
     assert states(world) == [EffectState.UNKNOWN]
+
+
+def test_sendgrid_s_logs_are_proof(store: Store) -> None:
+    """The whole way: its answer is lost, no event comes, and its logs show the mail."""
+    world = make_world(store, sender={"email": "feedback@example.com"})
+    world.clock.at = datetime.now(UTC)
+    with SendGridSandbox() as sandbox, running(sandbox.application) as address:
+        mailer = SendGrid(SendGridConfig(api_key=SecretStr(sandbox.api_key), origin=address))
+        world.app = replace(world.app, mailer=mailer)
+        sandbox.faults.add(Fault(kind=FaultKind.LOST, times=1))
+        for name in ("ann", "bob"):
+            world.add(name, f"{name}@acme.example")
+        world.ask()
+        assert sorted(states(world)) == [EffectState.DONE, EffectState.UNKNOWN]
+
+        world.clock.forward(minutes=6)
+        schedule.run(world.app, "tidy")
+        mailer.close()
+
+    assert states(world) == [EffectState.DONE] * 2
+    assert len(sandbox.state.inbox) == 2
 
 
 def test_a_mailer_that_has_no_records_is_not_asked(world: World) -> None:
