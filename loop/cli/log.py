@@ -6,7 +6,9 @@ from typing import Final
 
 from loop.cli import say
 
-CHATTY: Final = ("alembic", "apscheduler", "procrastinate", "psycopg.pool", "urllib3")
+CHATTY: Final = ("alembic", "apscheduler", "procrastinate", "urllib3")
+REPETITIVE: Final = ("psycopg.pool",)
+"""They warn at each try, many times a second."""
 BRIEF: Final = "%(message)s"
 FULL: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -30,6 +32,8 @@ def to_operator(level: int = logging.WARNING, form: str = BRIEF) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in REPETITIVE:
+        logging.getLogger(name).setLevel(logging.ERROR)
     visits = logging.getLogger("uvicorn.access")
     if _without_tokens not in visits.filters:
         visits.addFilter(_without_tokens)

@@ -109,7 +109,7 @@ class Worker:
             with suppress(asyncio.CancelledError):
                 await working
         except ConnectorException as error:
-            log.warning("the database was in the worker's way: %s", error.__cause__ or error)
+            log.warning("the database was in the worker's way: %s", _words(error))
         with suppress(TimeoutError):
             await asyncio.wait_for(told, PAUSE_S)
 
@@ -122,10 +122,12 @@ class Worker:
                 if time.monotonic() - heard > HEARTBEAT_S:
                     await self._take_over()
                     heard = time.monotonic()
+                if not well:
+                    log.info("the database answers again")
                 well = True
             except (ConnectorException, DBAPIError) as error:
                 if well:
-                    log.warning("nothing is woken: the database does not answer: %s", error)
+                    log.warning("nothing is woken: the database does not answer: %s", _words(error))
                 well = False
             except Exception:
                 log.exception("looking for what is due met a bug of ours")
@@ -216,3 +218,9 @@ def at_work(store: Store) -> int:
     )
     with store.read() as session:
         return int(session.connection().scalar(asked, {"silent_s": SILENT_S}) or 0)
+
+
+def _words(error: ConnectorException | DBAPIError) -> str:
+    """Return the first line of what the driver said."""
+    said = error.orig if isinstance(error, DBAPIError) else error.__cause__
+    return str(said or error).partition("\n")[0]

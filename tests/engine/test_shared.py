@@ -1,12 +1,17 @@
 """What one worker makes of its database."""
 
 import asyncio
+import logging
+import threading
 
 import pytest
 
-from loop.engine import connector
+from loop import schedule
+from loop.engine import connector, shared
 from loop.engine.connector import hears
 from loop.engine.shared import Worker, at_work, due
+from loop.models import JobRun
+from loop.states import EffectState
 from loop.store import Store
 from tests.engine.conftest import Plant
 from tests.engine.wire import REFUSED, SWALLOWED, wire
@@ -41,6 +46,47 @@ def test_only_lanes_with_something_due_are_woken(plant: Plant) -> None:
     with plant.app.store.write() as session:
         session.connection().exec_driver_sql("UPDATE effect SET due_at = now() + interval '1 day'")
     assert due(plant.app, lanes) == []
+
+
+def test_it_works_until_it_is_told_to_end(plant: Plant) -> None:
+    worker = Worker(plant.app)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    plant.ask(30)
+
+    plant.wait_until(lambda: plant.states() == {EffectState.DONE: 30})
+    plant.wait_until(lambda: {run.name for run in plant.all(JobRun)} == set(schedule.JOBS))
+    seen = at_work(plant.app.store)
+    worker.stop()
+    thread.join(20)
+
+    assert not thread.is_alive()
+    assert (seen, at_work(plant.app.store)) == (1, 0)
+    assert len(plant.sendgrid.state.inbox) == 30
+
+
+def test_it_goes_on_after_an_outage(
+    plant: Plant, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "PAUSE_S", 0.1)
+    caplog.set_level(logging.INFO)
+    worker = Worker(plant.app)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    plant.wait_until(lambda: at_work(plant.app.store) == 1)
+
+    with plant.app.store.engine.connect() as connection:
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    plant.ask(1)
+    plant.wait_until(lambda: plant.states() == {EffectState.DONE: 1})
+    worker.stop()
+    thread.join(20)
+
+    assert not thread.is_alive()
+    assert "bug of ours" not in caplog.text
 
 
 async def wake_ups(worker: Worker) -> list[tuple[str, str]]:

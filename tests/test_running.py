@@ -1,4 +1,4 @@
-"""compose.yaml says nothing that our program does not know."""
+"""compose.yaml and the pages on running say nothing that our program does not know."""
 
 import re
 import shlex
