@@ -13,7 +13,6 @@ from typing import Final, Protocol
 from zoneinfo import ZoneInfo, available_timezones
 
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-WEEK: Final = timedelta(days=7)
 _DAY: Final = timedelta(days=1)
 _SECOND: Final = timedelta(seconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -98,19 +97,20 @@ class At:
 
     def latest(self, now: datetime) -> datetime:
         """Return the newest slot that is not after now."""
-        return max(slot for slot in self._around(now) if slot <= now)
+        return max(slot for slot in self._around(now, -8, 1) if slot <= now)
 
     def following(self, now: datetime) -> datetime:
         """Return the first slot after now."""
-        return min(slot for slot in self._around(now) if slot > now)
+        return min(slot for slot in self._around(now, -1, 8) if slot > now)
 
-    def _around(self, now: datetime) -> Iterator[datetime]:
-        """Give every slot from a week before now to a week after, in no order."""
+    def _around(self, now: datetime, first: int, last: int) -> Iterator[datetime]:
+        """Give the slots of these days, counted from today, in no order."""
         zone = ZoneInfo(self.zone)
-        times = [TimeOfDay.read(text) for text in self.written]
-        first = now.astimezone(zone).date() - WEEK - _DAY
-        for day in (first + n * _DAY for n in range(17)):
-            yield from (moment(day, one.at, zone) for one in times if day.weekday() in one.weekdays)
+        today = now.astimezone(zone).date()
+        for each in map(TimeOfDay.read, self.written):
+            for day in (today + n * _DAY for n in range(first, last + 1)):
+                if day.weekday() in each.weekdays:
+                    yield moment(day, each.at, zone)
 
 
 def moment(day: date, at: time, zone: ZoneInfo) -> datetime:

@@ -18,6 +18,7 @@ from loop.cli import (
     doctor,
     effects,
     init,
+    jobs,
     preview,
     run,
     simulate,
@@ -74,6 +75,7 @@ app.command()(stages.deliver)
 app.command()(status.status)
 app.add_typer(preview.app, name="preview")
 app.add_typer(effects.app, name="effects")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(customer.app, name="customer")
 app.add_typer(config.app, name="config")
 app.add_typer(db.app, name="db")

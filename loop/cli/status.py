@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from loop.cli import say
+from loop.cli.jobs import due, went
 from loop.cli.say import CONFIG_PATH, AsJson, ConfigPath
 
 if TYPE_CHECKING:
@@ -67,11 +68,7 @@ def _draw_effects(to: "Console", lanes: dict[str, dict[str, int]]) -> None:
 
 def _draw_jobs(to: "Console", jobs: dict[str, dict[str, Any]]) -> None:
     for name, job in jobs.items():
-        last, due = job["last_run"], job["next_run"]
-        ran = f"ran {last[:MINUTE]}" if last else "never ran"
-        again = f"due {due[:MINUTE]} UTC" if due else f"paused: npsloop jobs resume {name}"
-        problem = f": {job['problem']}" if job["problem"] else ""
-        _line(to, f"job {name}", f"{ran}, {again}{problem}", "red" if problem else "")
+        _line(to, f"job {name}", f"{due(job)}, {went(job)}", "red" if job["problem"] else "")
 
 
 def _draw_to_do(to: "Console", data: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ def check(reading: Reading) -> Config | None:
     """Return the configuration, or None where `reading.mistakes` now says what is wrong."""
     _check_secret(reading)
     _check_programs(reading)
+    _check_schedule(reading)
     _check_crms(reading)
     for loc, settings in _connectors(reading):
         _check_connector(reading, loc, settings)
@@ -65,6 +66,16 @@ def _check_programs(reading: Reading) -> None:
         if touchpoint and not program.get("event"):
             problem = "a touchpoint program needs an event"
             reading.tell(("programs", name, "event"), problem, "add `event: case_closed`")
+
+
+def _check_schedule(reading: Reading) -> None:
+    """Tell of a job that is to skip times of the day and has none."""
+    own = reading.data.get("schedule")
+    skips, at = (own.get("skip_missed"), own.get("at")) if isinstance(own, dict) else (None, None)
+    for place, name in enumerate(skips if isinstance(skips, list) else ()):
+        if name not in (at if isinstance(at, dict) else ()):
+            problem = f"{name} has no time of the day that it could miss"
+            reading.tell(("schedule", "skip_missed", place), problem, "add it to schedule.at")
 
 
 def _check_crms(reading: Reading) -> None:
@@ -151,16 +162,16 @@ def _hint(loc: Loc, error: ErrorDetails, model: type[BaseModel]) -> str:
         case "tuple_type":
             return "write a list: [...]"
         case "time_zone":
-            return did_you_mean(str(given), _zones_like(str(given)))
+            return _zone_like(str(given))
         case _:
             return ""
 
 
-def _zones_like(name: str) -> list[str]:
-    """Return the time zones of that city (`berlin`), or all of them."""
-    zones = sorted(available_timezones())
-    city = name.rpartition("/")[2].lower().replace(" ", "_")
-    return [zone for zone in zones if zone.rpartition("/")[2].lower() == city] or zones
+def _zone_like(name: str) -> str:
+    """Return a hint that names the time zone of that city (`new york`), or the nearest."""
+    cities = {zone.rpartition("/")[2].lower(): zone for zone in sorted(available_timezones())}
+    found = cities.get(name.rpartition("/")[2].lower().replace(" ", "_"))
+    return f"did you mean {found}" if found else did_you_mean(name, available_timezones())
 
 
 def _names_beside(loc: Loc, model: type[BaseModel]) -> list[str]:

@@ -79,14 +79,16 @@ def fire(app: App, firing: Firing, run: Run | None = None) -> bool:
     place of what the job does by itself.
     """
     found = planned(app).get(firing.name)
-    if found is None or not _change(app, firing, **_held(app), tries=firing.tries + 1):
+    begun = _begin(app, firing) if found else None
+    if found is None or begun is None:
         log.info("job %s: firing %s is somebody else's", firing.name, firing.id)
         return False
-    begun = Firing(firing.id, firing.name, firing.tries + 1)
     with _renewed(app, begun):
         result, problem = _ran(app, firing.name, run or found.job.run)
-    if app.stopping.is_set() and not problem and _given_back(app, begun):
-        return True
+    if app.stopping.is_set() and not problem:
+        if _given_back(app, begun):
+            return True
+        problem = "it was told to stop, and goes on the next time"
     if not _change(app, begun, ended_at=app.now(), result=result, problem=problem):
         log.warning("job %s: firing %s took too long, and was taken up", begun.name, begun.id)
     return not problem
@@ -262,6 +264,12 @@ def _reach(session: Session, name: str, slot: datetime) -> None:
 def _held(app: App) -> dict[str, object]:
     now = app.now()
     return {"worker": app.worker, "started_at": now, "lease_until": now + LEASE}
+
+
+def _begin(app: App, firing: Firing) -> Firing | None:
+    """Make a firing ours; None where somebody has begun it since it was taken."""
+    begun = Firing(firing.id, firing.name, firing.tries + 1)
+    return begun if _change(app, firing, **_held(app), tries=begun.tries) else None
 
 
 def _change(app: App, firing: Firing, **values: object) -> bool:

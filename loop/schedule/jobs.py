@@ -43,6 +43,8 @@ class Job:
 
     run: Run
     what: str
+    outward: bool = False
+    """It mails, or writes to a CRM: whoever runs it by hand is asked first."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ def planned(app: App) -> dict[str, Planned]:
     every |= {"close": own.close_s, "tidy": own.tidy_s}
     found: dict[str, Planned] = {}
     for ours, job in JOBS.items():
-        plan = At(own.at[ours], own.timezone) if ours in own.at else Every(every[ours])
+        at = own.at.get(ours)
+        plan = At(at, own.timezone) if at else Every(every[ours])
         found[ours] = Planned(job, plan, ours in own.skip_missed)
     for name, program in app.config.programs.items():
         if program.at:
@@ -106,6 +109,14 @@ def _choose(app: App, only: Collection[str] | None = None) -> str:
     )
 
 
+def _deliver(app: App) -> str:
+    return _words({"settled": deliver(app)})
+
+
+def _close(app: App) -> str:
+    return _words(close.finished(app))
+
+
 def _tidy(app: App) -> str:
     counts = Counter({"claims freed": reap(app), "settled": settle_by_evidence(app, HANDLERS)})
     while lapsed := leave.lapse(app):
@@ -123,7 +134,7 @@ def _words(counts: Mapping[str, int]) -> str:
 JOBS: Final[Mapping[JobName, Job]] = {
     "pull": Job(_pull, "customers come in from the CRMs"),
     "choose": Job(_choose, "whose turn it is"),
-    "deliver": Job(lambda app: _words({"settled": deliver(app)}), "mails, scores, tasks"),
-    "close": Job(lambda app: _words(close.finished(app)), "what is dealt with"),
-    "tidy": Job(_tidy, "surveys lapse, claims are freed, what is old is let go"),
+    "deliver": Job(_deliver, "mails, scores and tasks go out", outward=True),
+    "close": Job(_close, "what has been dealt with is closed"),
+    "tidy": Job(_tidy, "surveys lapse, doubts are settled, what is old is let go"),
 }

@@ -39,7 +39,8 @@ class Standing:
 def standings(app: App, session: Session) -> Sequence[Standing]:
     """Return how every job stands."""
     rows = {row.name: row for row in session.exec(select(models.Job))}
-    last = newest(session)
+    known = planned(app)
+    last = newest(session, known)
     return [
         Standing(
             name=name,
@@ -49,7 +50,7 @@ def standings(app: App, session: Session) -> Sequence[Standing]:
             next_run=_next(app, each, rows.get(name)),
             paused_at=row.paused_at if (row := rows.get(name)) else None,
         )
-        for name, each in planned(app).items()
+        for name, each in known.items()
     ]
 
 

@@ -231,3 +231,25 @@ def test_a_variable_that_is_no_setting_is_left_alone(
     monkeypatch.setenv("NPSLOOP_HOME", "/somewhere")
 
     assert load(write(GOOD)).company.name == "Ann Ltd"
+
+
+@pytest.mark.parametrize(
+    "text, problem, hint",
+    [
+        ("timezone: Europe/Berln", "there is no such time zone", "did you mean Europe/Berlin"),
+        ("timezone: new york", "there is no such time zone", "did you mean America/New_York"),
+        ("at: {pull: ['9 Uhr']}", 'a time of the day is written "09:00", "Mon 09:00" or', ""),
+        ("at: {pull: [10:30]}", "Input should be a valid string", "put it in quotes"),
+        ("at: {pull: '10:30'}", "Input should be a valid tuple", "write a list: [...]"),
+        ("at: {pul: ['10:30']}", "Input should be 'pull', 'choose',", "did you mean pull"),
+        ("skip_missed: [pull]", "pull has no time of the day", "add it to schedule.at"),
+    ],
+)
+def test_a_time_that_cannot_be_is_told_with_what_can(
+    write: Write, text: str, problem: str, hint: str
+) -> None:
+    """A zone by its city, a time in quotes, a job by its name."""
+    [told] = mistakes(write(f"{GOOD}schedule: {{{text}}}\n"))
+
+    assert problem in told.splitlines()[0]
+    assert told.endswith(f"\n  {hint}" if hint else "^")

@@ -1,0 +1,440 @@
+"""Each slot is fired once: whoever asks, however often, whatever dies, whatever the clock says."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from loop import schedule
+from loop.app import App
+from loop.models import JobRun
+from loop.schedule import firing, jobs, past
+from loop.store import Store
+from tests.loop.conftest import MONDAY, World, make_world
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+class Work:
+    """A job that counts, and does what a test wants of it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.does = lambda: None
+
+    def __call__(self, _: App) -> str:
+        """Run."""
+        self.count += 1
+        self.does()
+        return f"{self.count} times"
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> Work:
+    """Give the only job there is, in the place of `pull`: every 15 minutes."""
+    made = Work()
+    monkeypatch.setattr(jobs, "JOBS", {"pull": schedule.Job(made, "work")})
+    return made
+
+
+def at_nine(store: Store, **more: object) -> World:
+    """Give a world whose job is at nine in Berlin."""
+    at = {"at": {"pull": ["09:00"]}, "timezone": "Europe/Berlin"}
+    world = make_world(store, programs={}, schedule=at | more)
+    schedule.tick(world.app)
+    return world
+
+
+def run_due(app: App) -> int:
+    """Tick, and fire what that gives; return how much it was."""
+    taken = schedule.tick(app)
+    for one in taken:
+        schedule.fire(app, one)
+    return len(taken)
+
+
+def other(world: World) -> App:
+    """Give the app as another process has it."""
+    return replace(world.app, worker="another")
+
+
+def runs(world: World) -> list[JobRun]:
+    """Return all that has run, the oldest first."""
+    return sorted(world.all(JobRun), key=lambda run: (run.started_at, run.id))
+
+
+def test_a_new_job_runs_at_once_and_then_once_a_slot(world: World, work: Work) -> None:
+    """However often somebody asks."""
+    for _ in range(60):
+        run_due(world.app)
+        run_due(other(world))
+        world.clock.forward(minutes=1)
+
+    assert [run.slot for run in runs(world)] == [
+        MONDAY + timedelta(minutes=15 * n) for n in range(4)
+    ]
+    assert [run.result for run in runs(world)] == ["1 times", "2 times", "3 times", "4 times"]
+    assert {run.tries for run in runs(world)} == {1}
+
+
+def test_two_days_without_power_are_made_up_for_once(world: World, work: Work) -> None:
+    """Not 192 times."""
+    run_due(world.app)
+    world.clock.forward(hours=48)
+
+    for _ in range(30):
+        run_due(world.app)
+        world.clock.forward(seconds=1)
+
+    assert work.count == 2
+
+
+def test_a_time_of_the_day_is_made_up_for_once(store: Store, work: Work) -> None:
+    world = at_nine(store)
+    world.clock.forward(hours=53)
+
+    for _ in range(5):
+        run_due(world.app)
+
+    [run] = runs(world)
+    assert run.slot == datetime(2030, 1, 9, 9, tzinfo=BERLIN)
+    assert world.clock.at.astimezone(BERLIN).hour == 15
+
+
+def test_a_missed_time_is_skipped_where_that_is_wanted(store: Store, work: Work) -> None:
+    """It is recorded; the next one is not skipped, though it comes a minute late."""
+    world = at_nine(store, skip_missed=["pull"])
+    world.clock.forward(hours=53)
+
+    assert run_due(world.app) == 0
+    world.clock.forward(hours=18, minutes=1)
+    assert run_due(world.app) == 1
+
+    assert [run.result for run in runs(world)] == [firing.SKIPPED, "1 times"]
+
+
+def test_a_job_at_a_time_of_the_day_waits_for_it_first(store: Store, work: Work) -> None:
+    """Nobody wants this morning's run on the afternoon of the installation."""
+    world = at_nine(store)
+
+    assert run_due(world.app) == 0
+    assert runs(world) == []
+    world.clock.forward(hours=24)
+    assert run_due(world.app) == 1
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Tokyo"])
+def test_a_year_of_nights_has_one_firing_each(sqlite_store: Store, work: Work, zone: str) -> None:
+    """Where the clocks change as where they do not; the program is down now and then."""
+    at = {"at": {"pull": ["02:30"]}, "timezone": zone}
+    world = make_world(sqlite_store, programs={}, schedule=at)
+    while world.clock.at < MONDAY + timedelta(days=366):
+        run_due(world.app)
+        world.clock.forward(hours=5)
+
+    local = Counter(run.slot.astimezone(ZoneInfo(zone)).date() for run in world.all(JobRun))
+    assert set(local.values()) == {1}
+    assert len(local) == (max(local) - min(local)).days + 1 >= 365
+
+
+@pytest.fixture
+def sqlite_store(sqlite_template: object, tmp_path: object) -> Iterator[Store]:
+    path = tmp_path / "npsloop.db"  # type: ignore[operator]
+    path.write_bytes(sqlite_template.read_bytes())  # type: ignore[attr-defined]
+    store = Store(f"sqlite:///{path}")
+    yield store
+    store.close()
+
+
+def test_each_program_chooses_at_its_own_time_in_its_own_place(store: Store) -> None:
+    programs = {
+        "north": {"kind": "relationship", "at": ["Mon 09:00"], "timezone": "Europe/Berlin"},
+        "south": {"kind": "relationship", "at": ["09:00"], "timezone": "Australia/Sydney"},
+        "rest": {"kind": "relationship"},
+    }
+    world = make_world(store, programs=programs, schedule={"choose_s": 86_400})
+    world.clock.at = datetime(2030, 1, 5, tzinfo=UTC)
+
+    while world.clock.at < datetime(2030, 1, 7, 12, tzinfo=UTC):
+        run_due(world.app)
+        world.clock.forward(minutes=30)
+
+    at = {
+        name: [r.slot for r in runs(world) if r.name == name]
+        for name in schedule.planned(world.app)
+    }
+    assert at["choose.north"] == [datetime(2030, 1, 7, 9, tzinfo=BERLIN)]
+    sydney = ZoneInfo("Australia/Sydney")
+    assert at["choose.south"] == [datetime(2030, 1, day, 9, tzinfo=sydney) for day in (6, 7)]
+    assert {slot.hour for slot in at["choose"]} == {0}
+
+
+def test_a_program_with_its_own_times_is_chosen_for_then_only(store: Store) -> None:
+    programs = {"own": {"kind": "relationship", "at": ["09:00"]}}
+    world = make_world(store, programs=programs)
+    world.add()
+    world.pull()
+
+    schedule.run(world.app, "choose")
+    assert runs(world)[-1].result == ""
+    world.clock.forward(seconds=1)
+    schedule.run(world.app, "choose.own")
+
+    assert runs(world)[-1].result == "1 by own"
+
+
+# Death, delay and doubles
+
+
+def test_what_a_dead_process_left_is_taken_up_when_its_lease_ends(world: World, work: Work) -> None:
+    """The same slot, and it counts as tried twice."""
+    [taken] = schedule.tick(other(world))
+    firing._begin(other(world), taken)
+
+    world.clock.forward(seconds=59)
+    assert run_due(world.app) == 0
+    world.clock.forward(seconds=1)
+    assert run_due(world.app) == 1
+
+    [run] = runs(world)
+    assert (run.slot, run.tries, run.worker) == (MONDAY, 2, "test")
+
+
+def test_what_was_taken_and_never_begun_is_taken_up_too(world: World, work: Work) -> None:
+    schedule.tick(other(world))
+    world.clock.forward(minutes=1)
+
+    assert run_due(world.app) == 1
+    assert work.count == 1
+
+
+def test_one_firing_is_begun_once(world: World, work: Work) -> None:
+    """Though two processes were told of it, or one twice."""
+    [taken] = schedule.tick(world.app)
+
+    assert schedule.fire(other(world), taken)
+    assert not schedule.fire(world.app, taken)
+
+    assert work.count == 1
+
+
+def test_a_job_never_runs_twice_at_the_same_time(world: World, work: Work) -> None:
+    """Not for its next slot, not by hand; its lease is renewed for as long as it runs."""
+    seen = []
+
+    def look() -> None:
+        world.clock.forward(minutes=16)
+        firing._change(world.app, begun, lease_until=world.clock.at + firing.LEASE)
+        seen.extend(schedule.tick(other(world)))
+        with pytest.raises(schedule.AtWork, match="pull runs since 2030-01-07 09:00 UTC"):
+            schedule.run(other(world), "pull")
+
+    work.does = look
+    [taken] = schedule.tick(world.app)
+    begun = replace(taken, tries=1)
+    schedule.fire(world.app, taken)
+
+    assert seen == []
+    assert len(schedule.tick(other(world))) == 1
+
+
+def test_the_lease_is_renewed_while_a_job_runs(
+    world: World, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(firing, "RENEW_S", 0.01)
+
+    def wait() -> None:
+        world.clock.forward(minutes=5)
+        until = time.monotonic() + 10
+        while runs(world)[0].lease_until < world.clock.at and time.monotonic() < until:
+            time.sleep(0.01)
+
+    work.does = wait
+    run_due(world.app)
+
+    assert runs(world)[0].lease_until == world.clock.at + firing.LEASE
+
+
+def test_who_lost_its_lease_records_nothing(
+    world: World, work: Work, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody else has it by now, and says how it went."""
+
+    def freeze() -> None:
+        work.does = lambda: None
+        world.clock.forward(minutes=2)
+        run_due(other(world))
+
+    work.does = freeze
+    run_due(world.app)
+
+    [run] = runs(world)
+    assert (run.worker, run.result, run.tries) == ("another", "2 times", 2)
+    assert "took too long" in caplog.text
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_many_at_once_fire_each_slot_once(store: Store, work: Work, processes: int) -> None:
+    """They all ask all the time."""
+    world = make_world(store, programs={}, schedule={"pull_s": 1})
+    over = threading.Event()
+
+    def live(n: int) -> None:
+        app = replace(world.app, worker=f"worker {n}")
+        while not over.is_set():
+            run_due(app)
+
+    with ThreadPoolExecutor(processes) as pool:
+        lives = [pool.submit(live, n) for n in range(processes)]
+        for second in range(20):
+            until = time.monotonic() + 20
+            while work.count <= second and time.monotonic() < until:
+                time.sleep(0.002)
+            world.clock.forward(seconds=1)
+        over.set()
+        for one in lives:
+            one.result(timeout=30)
+
+    slots = [run.slot for run in runs(world)]
+    assert slots[:20] == [MONDAY + timedelta(seconds=n) for n in range(20)]
+    assert work.count == len(slots) == len(set(slots))
+
+
+def test_a_clock_that_jumps_back_repeats_nothing(world: World, work: Work) -> None:
+    for _ in range(4):
+        run_due(world.app)
+        world.clock.forward(minutes=15)
+    world.clock.forward(minutes=-50)
+
+    for _ in range(60):
+        run_due(world.app)
+        world.clock.forward(minutes=1)
+
+    assert work.count == 5
+
+
+def test_a_clock_that_was_years_ahead_stops_nothing(world: World, work: Work) -> None:
+    """What it wrote, also of a lease, is not waited for."""
+    world.clock.forward(days=3000)
+    run_due(world.app)
+    world.clock.forward(minutes=15)
+    schedule.tick(other(world))
+    world.clock.at = MONDAY
+
+    assert run_due(world.app) == 1
+    assert run_due(world.app) == 1
+    assert run_due(world.app) == 0
+    assert MONDAY in [run.slot for run in runs(world)]
+
+
+def test_told_to_stop_it_gives_the_slot_back(world: World, work: Work) -> None:
+    """The next process goes on with it at once."""
+    work.does = world.app.stopping.set
+    run_due(world.app)
+
+    assert schedule.tick(world.app) == ()
+    next_one = replace(other(world), stopping=threading.Event())
+    work.does = lambda: None
+    assert run_due(next_one) == 1
+    [run] = runs(world)
+    assert (run.tries, run.problem) == (2, "")
+
+
+def test_told_to_stop_a_run_by_hand_is_not_taken_up(world: World, work: Work) -> None:
+    """Whoever began it has ended it."""
+    work.does = world.app.stopping.set
+
+    assert not schedule.run(world.app, "pull")
+
+    assert "told to stop" in runs(world)[0].problem
+
+
+def test_the_only_process_waits_for_no_dead_one(world: World, work: Work) -> None:
+    schedule.tick(other(world))
+
+    assert schedule.abandoned(world.app) == 1
+    assert run_due(world.app) == 1
+
+
+def test_a_job_that_this_version_does_not_know_is_left_to_others(world: World, work: Work) -> None:
+    assert not schedule.fire(world.app, schedule.Firing("1", "later", 0))
+
+
+# By hand
+
+
+def test_a_run_by_hand_changes_no_plan(world: World, work: Work) -> None:
+    run_due(world.app)
+    world.clock.forward(minutes=1)
+
+    assert schedule.run(world.app, "pull")
+    world.clock.forward(minutes=14)
+
+    assert run_due(world.app) == 1
+    assert [run.slot for run in runs(world)] == [MONDAY, None, MONDAY + timedelta(minutes=15)]
+
+
+def test_a_run_by_hand_takes_up_what_died(world: World, work: Work) -> None:
+    schedule.tick(other(world))
+    world.clock.forward(minutes=2)
+
+    assert schedule.run(world.app, "pull")
+
+    assert [run.slot for run in runs(world)] == [MONDAY]
+
+
+def test_what_is_paused_does_not_fire_and_is_not_made_up_for(world: World, work: Work) -> None:
+    run_due(world.app)
+    schedule.pause(world.app, "pull")
+    world.clock.forward(hours=5)
+    assert run_due(world.app) == 0
+
+    schedule.resume(world.app, "pull")
+
+    assert run_due(world.app) == 0
+    world.clock.forward(minutes=15)
+    assert run_due(world.app) == 1
+
+
+def test_there_is_no_job_of_another_name(world: World) -> None:
+    for act in (schedule.run, schedule.pause, schedule.resume):
+        with pytest.raises(schedule.NoSuchJob, match="npsloop jobs list"):
+            act(world.app, "pul")
+
+
+def test_it_is_told_how_each_job_stands(world: World, work: Work) -> None:
+    def standing() -> schedule.Standing:
+        with world.app.store.read() as session:
+            [found] = schedule.standings(world.app, session)
+        return found
+
+    assert (standing().last, standing().next_run) == (None, MONDAY)
+    work.does = lambda: world.clock.forward(seconds=7)
+    run_due(world.app)
+    after = standing()
+    assert (after.seconds, after.next_run) == (7.0, MONDAY + timedelta(minutes=15))
+    schedule.pause(world.app, "pull")
+    assert standing().next_run is None
+    assert standing().paused_at == world.clock.at
+
+
+def test_old_firings_are_forgotten_but_never_the_newest(
+    world: World, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing was done, after two days."""
+    for words in ("", "3 contacts", "", ""):
+        monkeypatch.setitem(jobs.JOBS, "pull", schedule.Job(lambda _, words=words: words, "work"))
+        run_due(world.app)
+        world.clock.forward(days=1)
+
+    assert past.forget_old(world.app) == 1
+    assert [run.result for run in runs(world)] == ["3 contacts", "", ""]
+    world.clock.forward(days=100)
+    assert past.forget_old(world.app) == 2
+    assert past.forget_old(world.app) == 0
