@@ -85,6 +85,29 @@ def test_a_short_limit_is_waited_for(crm: HubSpot, world: HubSpotWorld) -> None:
     assert outcome.error is None
 
 
+@pytest.mark.parametrize(
+    "policy,path,waits",
+    [
+        ("SECONDLY", "/search", (False, True)),
+        ("TEN_SECONDLY_ROLLING", "/search", (True, False)),
+        ("TEN_SECONDLY_ROLLING", "", (True, False)),
+    ],
+)
+def test_what_a_429_is_about_waits_and_nothing_else(
+    crm: HubSpot, world: HubSpotWorld, policy: str, path: str, waits: tuple[bool, bool]
+) -> None:
+    """For all processes, as their keeper is told."""
+    body = json.dumps({"policyName": policy}).encode()
+    world.sandbox.faults.add(Fault(kind=Kind.STATUS, status=429, body=body, path=path))
+    for budget in crm.budgets:
+        budget.patience_s = 0.0
+
+    with pytest.raises(Unavailable):
+        list(crm.triggers(None) if path else crm.owners())
+
+    assert tuple(budget.shut("hubspot") is not None for budget in crm.budgets) == waits
+
+
 def test_a_limit_that_stays_is_told(crm: HubSpot, world: HubSpotWorld) -> None:
     world.state.limits.search.calls = 0
 
