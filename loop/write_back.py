@@ -4,6 +4,8 @@ Everything here is level-triggered: what is written is what is true when it is w
 edits owe one write and a retry is harmless.
 """
 
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import select
@@ -15,7 +17,10 @@ from loop.app import App
 from loop.models import Account, Answer, Contact, Effect, Survey
 from loop.outbox import Handler, Skip
 from loop.states import EffectState, Group
+from loop.store import at_hand, chunks
 
+ANSWERS: Final = "answers"
+"""In a session: what the people of a batch have answered."""
 GONE: Final = Skip(EffectState.DROPPED, "the record is gone from the CRM")
 
 
@@ -24,14 +29,10 @@ def score(_app: App, session: Session, effect: Effect) -> Score | Skip:
     contact = session.get(Contact, effect.contact_id)
     if contact is None or contact.gone_at is not None:
         return GONE
-    answers = session.scalars(
-        select(Answer)
-        .where(col(Answer.customer_id) == contact.customer_id)
-        .order_by(col(Answer.answered_at).desc(), col(Answer.survey_id).desc())
-    ).all()
+    answers = session.info[ANSWERS].get(contact.customer_id)
     if not answers:
         return Skip(EffectState.DROPPED, "the answer is gone")
-    newest = answers[0]
+    newest = answers[-1]
     return Score(
         contact_id=contact.remote_id,
         account_id=_remote(contact.account_id),
@@ -42,6 +43,19 @@ def score(_app: App, session: Session, effect: Effect) -> Score | Skip:
         surveys=len(answers),
         factor=Group.of(newest.score).factor,
     )
+
+
+def _load(session: Session, batch: Sequence[Effect]) -> list[Contact]:
+    """Load the contacts, and all that their people have answered, the newest last."""
+    contacts = at_hand(session, Contact, (effect.contact_id for effect in batch))
+    answers: defaultdict[str, list[Answer]] = defaultdict(list)
+    for some in chunks(sorted({contact.customer_id for contact in contacts})):
+        theirs = select(Answer).where(col(Answer.customer_id).in_(some))
+        in_time = theirs.order_by(col(Answer.answered_at), col(Answer.survey_id))
+        for answer in session.scalars(in_time):
+            answers[answer.customer_id].append(answer)
+    session.info[ANSWERS] = answers
+    return contacts
 
 
 def history(_app: App, session: Session, effect: Effect) -> History | Skip:
@@ -91,6 +105,6 @@ def _remote(row_id: str) -> str:
     return row_id.partition(":")[2]
 
 
-SCORE: Final = Handler(request=score, send=lambda crm, scores: crm.write_scores(scores))
+SCORE: Final = Handler(request=score, load=_load, send=lambda crm, told: crm.write_scores(told))
 HISTORY: Final = Handler(request=history, send=lambda crm, answers: crm.keep(answers))
 ROLL_UP: Final = Handler(request=roll_up, send=lambda crm, scores: crm.write_accounts(scores))

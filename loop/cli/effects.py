@@ -25,6 +25,7 @@ LIMIT: Final = 50
 SHORT: Final = 12
 MINUTE: Final = len("2030-01-07T09:00")
 RETRYABLE: Final = ("refused", "due", "dropped", "suppressed", "expired")
+DROPPABLE: Final = ("refused", "due", "unknown")
 
 WAITS: Final = {"": "", "evidence": "evidence may come", "operator": "waits for you"}
 
@@ -89,11 +90,12 @@ def retry(  # noqa: PLR0913 - each is a flag
     *,
     lane: Lane = None,
     state: State = None,
+    customer: Who = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let effects be due now, once you have mended what was wrong.
+    """Let effects be due now, once you have mended what was wrong: the refused, or as you say.
 
     A mail that was handed over, or may have been, is never sent a second time.
     """
@@ -101,27 +103,31 @@ def retry(  # noqa: PLR0913 - each is a flag
     from loop.cli.opened import opened  # noqa: PLC0415 - quick start-up
 
     with opened(config) as loop:
-        chosen = _by_ids(loop, ids) if ids else _in_bulk(loop, lane, state)
+        chosen = _by_ids(loop, ids) if ids else _in_bulk(loop, lane, state, customer, RETRYABLE)
         how = _How("try again", dry_run=dry_run, yes=yes, as_json=as_json)
         _move(loop, chosen, mend.again, how)
 
 
 @app.command()
-def drop(
-    ids: Annotated[list[str], typer.Argument(help="Ids, or how they end.", metavar="ID")],
+def drop(  # noqa: PLR0913 - each is a flag
+    ids: Ids = None,
     config: ConfigPath = CONFIG_PATH,
     *,
+    lane: Lane = None,
+    state: State = None,
+    customer: Who = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let effects be: they are not delivered any more."""
+    """Let effects be, the refused or as you say: they are not delivered any more."""
     from loop import mend  # noqa: PLC0415 - quick start-up
     from loop.cli.opened import opened  # noqa: PLC0415 - quick start-up
 
     with opened(config) as loop:
+        chosen = _by_ids(loop, ids) if ids else _in_bulk(loop, lane, state, customer, DROPPABLE)
         how = _How("drop", dry_run=dry_run, yes=yes, as_json=as_json)
-        _move(loop, _by_ids(loop, ids), mend.drop, how)
+        _move(loop, chosen, mend.drop, how)
 
 
 @app.command()
@@ -169,15 +175,17 @@ def _by_ids(loop: "App", ids: Sequence[str]) -> list[dict[str, Any]]:
         return [found.row(effect, loop.now()) for effect in found.by_ids(session, ids)]
 
 
-def _in_bulk(loop: "App", lane: str | None, state: str | None) -> list[dict[str, Any]]:
-    """Return the effects of a lane or a state, where it is one that can be tried again."""
+def _in_bulk(
+    loop: "App", lane: str | None, state: str | None, who: str | None, states: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return the effects of a lane, a state, a customer, in one of these states: else the first."""
     from loop.cli import found  # noqa: PLC0415 - quick start-up
 
-    if lane is None and state is None:
-        raise say.fail("name effects by id, or give --lane or --state", say.EXIT_USAGE)
-    say.among(state, RETRYABLE, "state to try again")
+    if lane is None and state is None and who is None:
+        raise say.fail("name effects by id, or give --lane, --state or --customer", say.EXIT_USAGE)
+    say.among(state, states, "state for this")
     with loop.store.read() as session:
-        query = found.wanted(loop, session, lane=lane, state=state or RETRYABLE[0], who=None)
+        query = found.wanted(loop, session, lane=lane, state=state or states[0], who=who)
         return [found.row(effect, loop.now()) for effect in session.scalars(query)]
 
 

@@ -32,6 +32,17 @@ class Skip:
     why: str = ""
 
 
+def around(session: Session, batch: Sequence[Effect]) -> list[SQLModel]:
+    """Load what requests are made from, together: the survey, its answer, the record's row."""
+    surveys = at_hand(session, Survey, (effect.survey_id for effect in batch))
+    answers = at_hand(session, Answer, (effect.survey_id for effect in batch))
+    wanted = {effect.contact_id for effect in batch} | {survey.contact_id for survey in surveys}
+    contacts = at_hand(session, Contact, wanted)
+    owners = at_hand(session, Owner, (contact.owner_id for contact in contacts))
+    accounts = at_hand(session, Account, (effect.account_id for effect in batch))
+    return [*surveys, *answers, *contacts, *owners, *accounts]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Handler:
     """How one kind of effect is delivered.
@@ -44,6 +55,8 @@ class Handler:
     request: Callable[[App, Session, Effect], Any]
     send: Callable[[Crm, Sequence[Any]], Sequence[Outcome]] | None = None
     """How a CRM is called; None for mail."""
+    load: Callable[[Session, Sequence[Effect]], object] = around
+    """Loads for a whole batch, in a few statements, what `request` then finds in the session."""
     done: Callable[[App, Session, Effect], None] | None = None
     refused: Callable[[App, Session, Effect, ConnectorError], EffectState | None] | None = None
     """May return the state to end in instead, such as due again in another way."""
@@ -139,7 +152,8 @@ def _requests(
     requests: list[tuple[Effect, Any]] = []
     results: list[Result] = []
     with app.store.read() as session:
-        held = _at_hand(session, batch)
+        loads = {handlers[effect.kind].load for effect in batch}
+        held = [load(session, batch) for load in loads]
         for effect in batch:
             try:
                 request = handlers[effect.kind].request(app, session, effect)
@@ -156,14 +170,3 @@ def _requests(
                     requests.append((effect, request))
         del held
     return requests, results
-
-
-def _at_hand(session: Session, batch: Sequence[Effect]) -> list[SQLModel]:
-    """Load what the requests of a batch are made from, together instead of one by one."""
-    surveys = at_hand(session, Survey, (effect.survey_id for effect in batch))
-    answers = at_hand(session, Answer, (effect.survey_id for effect in batch))
-    wanted = {effect.contact_id for effect in batch} | {survey.contact_id for survey in surveys}
-    contacts = at_hand(session, Contact, wanted)
-    owners = at_hand(session, Owner, (contact.owner_id for contact in contacts))
-    accounts = at_hand(session, Account, (effect.account_id for effect in batch))
-    return [*surveys, *answers, *contacts, *owners, *accounts]

@@ -5,17 +5,19 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import Dialect, bindparam, literal_column, select, update
 from sqlmodel import Session, col
 
 from connectors.errors import ConnectorError, Doubtful, Unauthorized, Unavailable
 from connectors.ports import Outcome
 from loop.app import App
+from loop.columns import Instant
 from loop.models import Call, Effect, Survey
 from loop.states import EFFECT, MAIL_KINDS, EffectState, Kind, check
-from loop.store import at_hand, chunks, table
+from loop.store import Many, at_hand, chunks, table
 
 if TYPE_CHECKING:
     from loop.outbox.deliver import Handler
@@ -99,6 +101,53 @@ def _over(app: App, session: Session, call: Call, results: Sequence[Result]) -> 
 
 
 def _record_all(app: App, session: Session, results: Sequence[Result], handlers: Handlers) -> None:
+    """Record the outcomes, those that nobody waits for in one statement."""
+    simple = [result for result in results if _simple(result, handlers)]
+    _record_each(app, session, [one for one in results if not _simple(one, handlers)], handlers)
+    session.flush()
+    if simple and _accepted(session, simple, app.now()) < len(simple):
+        _record_each(app, session, simple, handlers)  # some have changed since, or are not ours
+
+
+def _simple(result: Result, handlers: Handlers) -> bool:
+    accepted = result.skip is None and result.outcome.error is None
+    return accepted and handlers[result.effect.kind].done is None
+
+
+def _accepted(session: Session, results: Sequence[Result], now: datetime) -> int:
+    """Let all be done that are ours and as they were; return how many they are."""
+    rows = [
+        {
+            "effect_id": result.effect.id,
+            "call": result.effect.call_id,
+            "as_was": result.effect.version,
+            "remote": result.outcome.remote_id or result.effect.remote_id,
+            "now": now,
+        }
+        for result in results
+    ]
+    return _accepting(session.get_bind().dialect, tuple(rows[0])).run(session, rows)
+
+
+@lru_cache
+def _accepting(dialect: Dialect, names: Sequence[str]) -> Many:
+    check("effect", EFFECT, EffectState.CLAIMED, EffectState.DONE)
+    row = table(Effect).c
+    statement = (
+        update(table(Effect))
+        .where(row.id == bindparam("effect_id"), row.state == literal_column("'claimed'"))
+        .where(row.call_id == bindparam("call"), row.version == bindparam("as_was"))
+        .values(
+            state=literal_column("'done'"),
+            problem=literal_column("''"),
+            remote_id=bindparam("remote"),
+            settled_at=bindparam("now", type_=Instant()),
+        )
+    )
+    return Many(dialect, statement, names)
+
+
+def _record_each(app: App, session: Session, results: Sequence[Result], handlers: Handlers) -> None:
     # surveys before effects, as an answer does: so nobody waits for one who waits
     surveys = at_hand(session, Survey, (one.effect.survey_id for one in results), lock=True)
     effects = at_hand(session, Effect, (one.effect.id for one in results), lock=True)

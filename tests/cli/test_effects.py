@@ -89,6 +89,15 @@ def test_one_effect_is_shown_with_its_customer(ann: Desk) -> None:
     assert "ann@acme.example" in ann.run("effects", "show", effect.id).stdout
 
 
+def test_an_effect_is_shown_with_its_newest_call(ann: Desk) -> None:
+    ann.world.ask()
+
+    call = ann.told("effects", "show", ann.world.only(Effect).id)["call"]
+
+    assert (call["worker"], call["effects"], call["problem"]) == ("test", 1, "")
+    assert call["started_at"] == call["ended_at"] == ann.world.clock.at.isoformat()
+
+
 @pytest.mark.parametrize("begin", ["ffffffff", "abc", "%%%%%%%"])
 def test_an_unknown_effect_is_told_in_words(ann: Desk, begin: str) -> None:
     done = ann.run("effects", "show", begin)
@@ -112,6 +121,12 @@ def test_a_refused_question_is_tried_again(refused: Desk) -> None:
 
 def test_a_lane_is_tried_again_as_a_whole(refused: Desk) -> None:
     told = refused.told("effects", "retry", "--lane", "mail.letters", "--state", "refused", "--yes")
+
+    assert len(told["moved"]) == 1
+
+
+def test_what_a_customer_is_owed_is_tried_again(refused: Desk) -> None:
+    told = refused.told("effects", "retry", "--customer", "ann@acme.example", "--yes")
 
     assert len(told["moved"]) == 1
 
@@ -160,6 +175,22 @@ def test_what_is_due_is_dropped(ann: Desk) -> None:
 
     assert len(told["moved"]) == 1
     assert ann.world.only(Effect).state is EffectState.DROPPED
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [["--state", "refused"], ["--lane", "mail.letters"], ["--customer", "ann@acme.example"]],
+)
+def test_what_is_refused_is_dropped_in_bulk(refused: Desk, flags: list[str]) -> None:
+    told = refused.told("effects", "drop", *flags, "--yes")
+
+    assert len(told["moved"]) == 1
+    assert refused.world.only(Effect).state is EffectState.DROPPED
+
+
+@pytest.mark.parametrize("flags", [[], ["--state", "done"], ["--state", "claimed"]])
+def test_only_some_are_dropped_in_bulk(ann: Desk, flags: list[str]) -> None:
+    assert ann.run("effects", "drop", *flags, "--yes").exit_code == 2
 
 
 def test_what_is_over_is_not_dropped(ann: Desk) -> None:

@@ -2,12 +2,16 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
 
+from connectors.ports import Outcome
 from loop.app import App
 from loop.models import Effect, Survey
+from loop.outbox import Handler
 from loop.outbox.claim import Claimed, claim
+from loop.schedule import HANDLERS
 from loop.states import EffectState, Kind
 from tests.loop.conftest import CRM, World
 
@@ -30,6 +34,11 @@ def answered(world: World, people: int, score: int = 3) -> None:
     world.deliver()
     for survey in world.all(Survey):
         world.answer(score, survey=survey)
+
+
+def sending(send: Callable[[Any, Sequence[Any]], Sequence[Outcome]]) -> Mapping[Kind, Handler]:
+    """Return the handlers, with another way to send scores."""
+    return {**HANDLERS, Kind.SCORE: replace(HANDLERS[Kind.SCORE], send=send)}
 
 
 def of_kind(world: World, kind: Kind = Kind.ASK) -> list[Effect]:

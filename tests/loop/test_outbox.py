@@ -16,6 +16,7 @@ from loop.outbox.claim import claim
 from loop.outbox.record import TRIES_MAX
 from loop.states import EffectState, Kind, Stage
 from tests.loop.conftest import CRM, World
+from tests.loop.outgoing import sending
 
 LETTERS = "mail.letters"
 SCORES = f"{CRM}.scores"
@@ -193,17 +194,11 @@ class Stubborn:
         raise self.error
 
 
-def with_scores(send: object) -> dict[Kind, Handler]:
-    """Return the handlers, with another way to send scores."""
-    request = schedule.HANDLERS[Kind.SCORE].request
-    return {**schedule.HANDLERS, Kind.SCORE: Handler(request=request, send=send)}  # type: ignore[arg-type]
-
-
 def test_an_item_that_fails_again_and_again_is_refused_in_the_end(world: World) -> None:
     """There is a ceiling, and then the operator reads the service's words."""
     answered(world)
     stubborn = Stubborn(Unavailable("crm", "row is locked"))
-    handlers = with_scores(stubborn.send)
+    handlers = sending(stubborn.send)
     for _ in range(TRIES_MAX + 3):
         outbox.drain(world.app, SCORES, handlers)
         world.clock.forward(hours=2)
@@ -226,7 +221,7 @@ def test_a_call_that_fails_as_a_whole_waits_as_long_as_it_should(
 ) -> None:
     """What the service asks for, what an operator needs, what a bug needs."""
     answered(world)
-    outbox.drain(world.app, SCORES, with_scores(Stubborn(error).fail))
+    outbox.drain(world.app, SCORES, sending(Stubborn(error).fail))
 
     [effect] = [e for e in world.all(Effect) if e.kind is Kind.SCORE]
     assert effect.state is EffectState.DUE
@@ -236,14 +231,14 @@ def test_a_call_that_fails_as_a_whole_waits_as_long_as_it_should(
 def test_a_doubtful_score_is_written_again(world: World) -> None:
     """Writing it twice is the same as once."""
     answered(world)
-    outbox.drain(world.app, SCORES, with_scores(Stubborn(Doubtful("crm", "reset")).fail))
+    outbox.drain(world.app, SCORES, sending(Stubborn(Doubtful("crm", "reset")).fail))
     assert states(world, Kind.SCORE) == [EffectState.DUE]
 
 
 def test_a_refused_score_can_be_owed_again(world: World) -> None:
     """A new answer owes a new write, whatever became of the last."""
     answered(world, 9)
-    outbox.drain(world.app, SCORES, with_scores(Stubborn(Refused("crm", "no field")).send))
+    outbox.drain(world.app, SCORES, sending(Stubborn(Refused("crm", "no field")).send))
     assert states(world, Kind.SCORE) == [EffectState.REFUSED]
 
     world.answer(8)
@@ -260,7 +255,7 @@ def test_what_changes_during_the_call_is_written_once_more(world: World) -> None
             world.answer(4)
         return world.crm.write_scores(scores)
 
-    outbox.drain(world.app, SCORES, with_scores(slow))
+    outbox.drain(world.app, SCORES, sending(slow))
 
     assert world.crm.state.scores["c0"].score == 4
     assert states(world, Kind.SCORE) == [EffectState.DONE]

@@ -1,6 +1,6 @@
 """A bad item never stops the others, and an outage refuses nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -8,13 +8,13 @@ import pytest
 
 from connectors.errors import Refused, Unavailable
 from connectors.ports import Outcome, Score
-from loop import outbox, schedule
+from loop import outbox
 from loop.models import Call
 from loop.outbox import Handler, reap
 from loop.outbox.record import OUTAGE_TRIES_MAX, TRIES_MAX
 from loop.states import EffectState, Kind
 from tests.loop.conftest import World
-from tests.loop.outgoing import SCORES, answered, chosen, of_kind, states
+from tests.loop.outgoing import SCORES, answered, chosen, of_kind, sending, states
 
 # A bad item
 
@@ -35,10 +35,9 @@ class Picky:
             raise self.error
         return self.world.crm.write_scores(scores)
 
-    def handlers(self) -> dict[Kind, Handler]:
+    def handlers(self) -> Mapping[Kind, Handler]:
         """Return the handlers, with this way to send scores."""
-        request = schedule.HANDLERS[Kind.SCORE].request
-        return {**schedule.HANDLERS, Kind.SCORE: Handler(request=request, send=self.send)}
+        return sending(self.send)
 
 
 @pytest.mark.parametrize(
@@ -84,9 +83,8 @@ def test_an_outage_in_the_middle_of_the_halves_leaves_the_rest_due(world: World)
             raise Unavailable("crm", "gone")
         return picky.send(crm, scores)
 
-    request = schedule.HANDLERS[Kind.SCORE].request
-    handler = Handler(request=request, send=send)
-    outbox.drain(world.app, SCORES, {**schedule.HANDLERS, Kind.SCORE: handler})
+    handlers = sending(send)
+    outbox.drain(world.app, SCORES, handlers)
 
     assert states(world, Kind.SCORE) == {EffectState.DUE: 8}
     assert {effect.problem for effect in of_kind(world, Kind.SCORE)} == {"gone"}
@@ -94,10 +92,9 @@ def test_an_outage_in_the_middle_of_the_halves_leaves_the_rest_due(world: World)
 
 def test_a_crm_that_tells_of_other_items_is_a_bug(world: World) -> None:
     answered(world, 3)
-    request = schedule.HANDLERS[Kind.SCORE].request
-    handler = Handler(request=request, send=lambda _crm, told: [Outcome("one")] * (len(told) + 1))
+    handlers = sending(lambda _crm, told: [Outcome("one")] * (len(told) + 1))
 
-    outbox.drain(world.app, SCORES, {**schedule.HANDLERS, Kind.SCORE: handler})
+    outbox.drain(world.app, SCORES, handlers)
 
     assert states(world, Kind.SCORE) == {EffectState.DUE: 3}
     assert {effect.due_at for effect in of_kind(world, Kind.SCORE)} == {
@@ -112,9 +109,7 @@ def test_tries_survive_restarts(world: World) -> None:
     """A program that is started anew every hour comes to the ceiling all the same."""
     answered(world, 1)
     locked = Unavailable("crm", "row is locked")
-    request = schedule.HANDLERS[Kind.SCORE].request
-    handler = Handler(request=request, send=lambda _crm, _scores: [Outcome(error=locked)])
-    handlers = {**schedule.HANDLERS, Kind.SCORE: handler}
+    handlers = sending(lambda _crm, _scores: [Outcome(error=locked)])
 
     for n in range(TRIES_MAX):
         assert states(world, Kind.SCORE) == {EffectState.DUE: 1}
