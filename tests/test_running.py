@@ -16,6 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"] == "npsloop"}
+# In a `code span`, from a checkout, or in a unit of systemd's.
+OF_THE_CHECKOUT = {"test", "check"}
+COMMAND = re.compile(r"[`/]npsloop ([^`#\n]+)")
 
 
 def told(words: list[str]) -> list[str]:
@@ -72,3 +75,13 @@ def test_images_are_pinned() -> None:
     images += [service["image"] for service in SERVICES.values() if service["image"] != "npsloop"]
 
     assert [image for image in images if not re.search(r":\d+\.\d+", image)] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/running.md"])
+def test_every_command_on_a_page_is_one(page: str) -> None:
+    found = COMMAND.findall((ROOT / page).read_text())
+    commands = [shlex.split(words) for words in found if words.split()[0] not in OF_THE_CHECKOUT]
+
+    assert len(commands) > 3
+    for words in commands:
+        assert told(words), words

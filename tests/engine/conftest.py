@@ -59,7 +59,7 @@ class Process:
 
     def says(self, words: str) -> str:
         """Wait until its log has these words, and return what they caught."""
-        for _ in range(600):
+        for _ in range(1200):
             if found := re.search(words, self.log.read_text()):
                 return found[found.lastindex or 0]
             assert self.process.poll() is None, self.log.read_text()
