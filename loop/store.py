@@ -63,6 +63,8 @@ class Store:
 
     waits_s: Sequence[float] = (0.05, 0.2, 1.0)
     """Between the tries of a unit of work."""
+    away_s: Sequence[float] = (2.0, 4.0, 8.0, 16.0)
+    """Between the further tries of a patient one."""
 
     def __init__(self, url: str, password: str | None = None, *, pooler: bool = False) -> None:
         made = make_url(url)
@@ -96,13 +98,14 @@ class Store:
         with Session(self._writing, expire_on_commit=False) as session, session.begin():
             yield session
 
-    def work(self, unit: Callable[[Session], T]) -> T:
+    def work(self, unit: Callable[[Session], T], *, patient: bool = False) -> T:
         """Do a unit of work in a transaction, and again where something passing was in its way.
 
         Such as a deadlock, a locked file, a connection that broke. Where it broke at the commit
-        nobody knows whether it was kept: the unit must be one that may be repeated.
+        nobody knows whether it was kept: the unit must be one that may be repeated. `patient`
+        is for what nobody else knows: a database that is away is waited for, half a minute.
         """
-        for wait_s in self.waits_s:
+        for wait_s in (*self.waits_s, *(self.away_s if patient else ())):
             try:
                 with self.write() as session:
                     return unit(session)

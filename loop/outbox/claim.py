@@ -12,8 +12,8 @@ from sqlmodel import Session, col
 from loop.app import App
 from loop.columns import new_id
 from loop.models import Call, Contact, Customer, Effect, Suppression, Survey
+from loop.outbox import lease
 from loop.outbox.lanes import alone
-from loop.outbox.lease import LEASE
 from loop.states import MAIL_KINDS, OPEN, EffectState, Kind, Stage
 from loop.store import chunks, table, upsert
 
@@ -68,7 +68,7 @@ def _new(app: App, lane: str) -> Call:
         size=0,
         alone=alone(app, lane),
         started_at=now,
-        lease_until=now + LEASE,
+        lease_until=now + lease.LEASE,
     )
 
 

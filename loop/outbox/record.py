@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Dialect, bindparam, literal_column, select, update
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, col
 
 from connectors.errors import ConnectorError, Doubtful, Unauthorized, Unavailable
@@ -57,7 +58,9 @@ class Result:
 def record(app: App, call: Call, results: Sequence[Result], handlers: Handlers) -> None:
     """Record each outcome, and that the call is over.
 
-    Where one outcome cannot be recorded the others are all the same.
+    Where one outcome cannot be recorded the others are all the same. Where the database is away
+    it is waited for: nobody else knows what the service said. Raise OperationalError where it
+    stays away; the effects are then settled as after a crash.
     """
 
     def unit(session: Session) -> None:
@@ -65,7 +68,9 @@ def record(app: App, call: Call, results: Sequence[Result], handlers: Handlers) 
         _record_all(app, session, results, handlers)
 
     try:
-        app.store.work(unit)
+        app.store.work(unit, patient=True)
+    except OperationalError:
+        raise
     except Exception:
         log.exception("call %s cannot be recorded in one", call.id)
         for result in results:
@@ -135,7 +140,7 @@ def _accepting(dialect: Dialect, names: Sequence[str]) -> Many:
     row = table(Effect).c
     statement = (
         update(table(Effect))
-        .where(row.id == bindparam("effect_id"), row.state == literal_column("'claimed'"))
+        .where(row.id == bindparam("effect_id"), row.state == EffectState.CLAIMED)
         .where(row.call_id == bindparam("call"), row.version == bindparam("as_was"))
         .values(
             state=literal_column("'done'"),

@@ -38,6 +38,7 @@ class Database(Store):
     """A store on an empty database; `watch` is asked at the edges of each write transaction."""
 
     waits_s = (0.0, 0.0, 0.0)
+    away_s = ()
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -58,12 +59,12 @@ class Database(Store):
             watch.commits()
         watch.committed()
 
-    def work(self, unit: Callable[[Session], T]) -> T:
+    def work(self, unit: Callable[[Session], T], *, patient: bool = False) -> T:
         """Do a unit of work, as `Store` does."""
         if self.watch is None:
-            return super().work(unit)
+            return super().work(unit, patient=patient)
         with self.watch.repeatable():
-            return super().work(unit)
+            return super().work(unit, patient=patient)
 
     def clear(self) -> None:
         """Delete every row."""

@@ -54,7 +54,6 @@ def test_a_stopped_process_sends_nothing_after_its_time(
     world: World, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its mails are settled by others meanwhile; what it knew when it woke is not lost."""
-    monkeypatch.setattr("loop.outbox.claim.LEASE", timedelta(seconds=2))
     monkeypatch.setattr(lease, "LEASE", timedelta(seconds=2))
     monkeypatch.setattr(lease, "STALE", timedelta(seconds=1))
     monkeypatch.setattr(lease, "BEAT_S", 0.3)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -123,6 +123,34 @@ def test_a_crash_beside_the_call_doubles_nothing(
     assert states(world) == {EffectState.DONE: 2, EffectState.UNKNOWN: 3}
     assert states(world, Kind.TASK) == {EffectState.DONE: 2}
     assert len(world.crm.state.tasks) == 2
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_what_the_service_said_is_kept_until_the_database_is_back(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    comes_back: bool,  # noqa: FBT001 - drawn
+) -> None:
+    """Where it stays away for a minute, the mails are settled as after a crash."""
+    write, left = Store.write, iter(range(9 if comes_back else 10_000))
+
+    def writing(self: Store) -> object:
+        if next(left, None) is not None:
+            raise OperationalError("", {}, Exception())
+        return write(self)
+
+    monkeypatch.setattr(Store, "waits_s", (0.0,) * 4)
+    monkeypatch.setattr(Store, "away_s", (0.0,) * 6)
+    chosen(world, 3)
+    held = claimed(world.app, LETTERS)
+    results = hand_over(world.app, held, schedule.HANDLERS)
+    with monkeypatch.context() as away, suppress(OperationalError):
+        away.setattr(Store, "write", writing)
+        record(world.app, held.call, results, schedule.HANDLERS)
+    world.clock.forward(minutes=3)
+    reap(world.app)
+
+    assert states(world) == {EffectState.DONE if comes_back else EffectState.UNKNOWN: 3}
 
 
 def test_a_commit_whose_answer_is_lost_is_not_made_twice(
