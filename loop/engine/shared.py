@@ -27,6 +27,7 @@ from loop import schedule
 from loop.app import App
 from loop.engine.connector import connector, hears
 from loop.models import Effect
+from loop.outbox import reap
 from loop.outbox.deliver import batches
 from loop.schedule import Firing
 from loop.store import Outdated, Store
@@ -153,15 +154,16 @@ class Worker:
             if batch.stopped is not None:
                 return  # nobody else would get further: the next sweep looks again
             over = time.monotonic() > until
-            if first or over:
+            if batch.full and (first or over):
                 await self._wake([lane])
             if over:
                 return
             first = False
 
     def _wake_from_thread(self, app: App) -> str:
-        """Wake every lane in which something is due; tell which."""
+        """Free what the dead had claimed, and wake every lane in which something is due."""
         assert self._loop is not None
+        reap(app)
         waking = asyncio.run_coroutine_threadsafe(self._wake(schedule.lanes(app)), self._loop)
         return ", ".join(waking.result())
 

@@ -11,6 +11,7 @@ from loop.engine import connector, shared
 from loop.engine.connector import hears
 from loop.engine.shared import Worker, at_work, due
 from loop.models import JobRun
+from loop.outbox.claim import claim
 from loop.states import EffectState
 from loop.store import Store
 from tests.engine.conftest import Plant
@@ -63,6 +64,22 @@ def test_it_works_until_it_is_told_to_end(plant: Plant) -> None:
     assert not thread.is_alive()
     assert (seen, at_work(plant.app.store)) == (1, 0)
     assert len(plant.sendgrid.state.inbox) == 30
+
+
+def test_what_the_dead_had_claimed_is_freed(plant: Plant) -> None:
+    plant.ask(3)
+    assert claim(plant.app, "mail.letters", 2)
+    with plant.app.store.write() as session:
+        session.connection().exec_driver_sql("UPDATE call SET lease_until = now()")
+    worker = Worker(plant.app)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+
+    plant.wait_until(
+        lambda: plant.states() == {EffectState.UNKNOWN: 2, EffectState.DONE: 1},
+    )
+    worker.stop()
+    thread.join(20)
 
 
 def test_it_goes_on_after_an_outage(
