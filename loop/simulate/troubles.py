@@ -11,7 +11,9 @@ class Troubles:
     crash: float = 0.0
     """At each commit and call: the process is gone."""
     meanwhile: float = 0.0
-    """At each commit and call: the process stalls, and something else happens first."""
+    """At each commit: the process stalls, and something else happens first."""
+    stall: float = 0.0
+    """The same at each call, before it is accepted and after it."""
     broken: float = 0.0
     """At each commit: the connection to the database breaks, before it or after it."""
     unavailable: float = 0.0
@@ -43,6 +45,7 @@ def drawn(chance: Random) -> Troubles:
     return Troubles(
         crash=chance.choice((0.0, 0.005, 0.02)),
         meanwhile=chance.choice((0.0, 0.01, 0.04)),
+        stall=chance.choice((0.0, 0.05, 0.2)),
         broken=chance.choice((0.0, 0.0, 0.05)),
         unavailable=chance.choice((0.0, 0.02, 0.1)),
         quota=chance.choice((0.0, 0.0, 0.03)),

@@ -53,6 +53,9 @@ class Witness:
 
         What happened after it was claimed came too late for it.
         """
+        if any(mail.key == other.key for other in self.inbox):
+            message = f"nobody gets the same mail twice: {mail.key}"
+            raise Broken(message)
         [*_, frame] = self.world.frames
         since = self.left.get(mail.to.strip().lower())
         if since is not None and since < frame.begun:

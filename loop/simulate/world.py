@@ -156,11 +156,11 @@ class World:
         while len(self.processes) < (PROCESSES if self.troubles.many else 1):
             self.start()
 
-    def _edge(self, what: str, *, stalls: bool = True) -> Frame:
+    def _edge(self, what: str, stalls: str = "meanwhile") -> Frame:
         """Let anything happen before the process in hand goes on."""
         frame = self.frames[-1]
         self.note(what)
-        if stalls and len(self.frames) < DEEP and self.happens("meanwhile"):
+        if stalls and len(self.frames) < DEEP and self.happens(stalls):
             frame.disturbed = True
             self.meanwhile()
         if self.happens("crash"):
@@ -179,7 +179,7 @@ class World:
 
     def commits(self) -> None:
         """Go on when all is written and nothing kept."""
-        self._breaks(self._edge("commit", stalls=False))
+        self._breaks(self._edge("commit", stalls=""))
 
     def committed(self) -> None:
         """Go on when all is kept and nobody knows."""
@@ -211,7 +211,7 @@ class World:
         before = frame.calling
         frame.calling = (before or frozenset()) | frozenset(keys)
         try:
-            self._edge(what)
+            self._edge(what, "stall")
             self.clock.forward(seconds=self.chance.uniform(0, CALL_S))
             yield
         finally:
@@ -219,7 +219,7 @@ class World:
 
     def accepted(self) -> None:
         """Go on when all was accepted and nobody knows."""
-        self._edge("accepted")
+        self._edge("accepted", "stall")
 
     @property
     def in_flight(self) -> frozenset[str] | None:
