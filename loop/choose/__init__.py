@@ -17,6 +17,7 @@ from loop.app import App, Purpose
 from loop.choose import people
 from loop.choose.judge import Candidate, Reason, Room, Rules, judge
 from loop.columns import new_id
+from loop.config import Program
 from loop.models import Customer, Ledger, Step, Survey, Trigger
 from loop.outbox import Owed, owe
 from loop.states import OPEN, Kind, Stage
@@ -71,7 +72,7 @@ def customers(
     taken: set[str] = set()
     programs = [one for one in app.config.programs.items() if only is None or one[0] in only]
     for name, program in sorted(programs, key=lambda item: item[1].kind == "relationship"):
-        rules = Rules(name=name, program=program, ask=app.config.ask, now=app.now())
+        rules = _rules(app, name, program)
         choice = Choice(program=name)
         for page in people.pages(app, rules):
             room.lately = people.asked_lately(app, page)
@@ -85,6 +86,18 @@ def customers(
             if app.stopping.is_set():
                 break
         yield choice
+
+
+def _rules(app: App, name: str, program: Program) -> Rules:
+    """Return what a program goes by.
+
+    One with times of its own counts its days from date to date: a rest that began a second after
+    nine is over at nine, and so it is where the clocks have changed since.
+    """
+    now = due_by = app.now()
+    if program.at:
+        due_by = people.midnights(program.timezone or app.config.schedule.timezone).following(now)
+    return Rules(name=name, program=program, ask=app.config.ask, now=now, due_by=due_by)
 
 
 def _judge(rules: Rules, person: Candidate, room: Room, taken: set[str]) -> Word:
@@ -141,7 +154,7 @@ def _news(app: App, rules: Rules, words: Sequence[Word]) -> list[Word]:
 def _make(app: App, session: Session, rules: Rules, chosen: Sequence[Candidate]) -> None:
     """Make the surveys, save for people whom somebody else has chosen meanwhile."""
     now = app.now()
-    free = _still_free(app, session, [person.customer_id for person in chosen])
+    free = _still_free(app, session, rules, [person.customer_id for person in chosen])
     snapshots = people.snapshots(
         app, session, rules.program, [p for p in chosen if p.customer_id in free]
     )
@@ -173,12 +186,12 @@ def _make(app: App, session: Session, rules: Rules, chosen: Sequence[Candidate])
     )
 
 
-def _still_free(app: App, session: Session, customer_ids: Sequence[str]) -> set[str]:
+def _still_free(app: App, session: Session, rules: Rules, customer_ids: Sequence[str]) -> set[str]:
     """Return those who have not been chosen since they were judged, and hold them fast."""
     held = select(col(Customer.id)).where(col(Customer.id).in_(customer_ids))
     held = held.order_by(col(Customer.id)).with_for_update()
     free = set(session.connection().execute(held).scalars())
-    since = app.now() - timedelta(days=app.config.ask.rest_days)
+    since = rules.due_by - timedelta(days=rules.ask.rest_days)
     busy = select(col(Survey.customer_id)).where(
         col(Survey.customer_id).in_(customer_ids),
         (col(Survey.stage).in_(OPEN) & (col(Survey.expires_at) > app.now()))

@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -64,6 +64,8 @@ class Room:
     """How many more can be asked today, and per account; it shrinks as people are chosen."""
 
     today: int
+    tomorrow: datetime
+    """When a day's number begins anew."""
     per_account: int
     lately: Counter[str] = field(default_factory=Counter)
     """By account of the people at hand: how many were asked within the rest."""
@@ -89,6 +91,8 @@ class Rules:
     program: Program
     ask: Ask
     now: datetime
+    due_by: datetime
+    """A rest that is over by then is over: now, or tonight where it chooses once a day."""
 
 
 def judge(rules: Rules, person: Candidate, room: Room) -> tuple[Reason, datetime | None]:
@@ -102,7 +106,7 @@ def judge(rules: Rules, person: Candidate, room: Room) -> tuple[Reason, datetime
     if room.full(person.account_id):
         return Reason.ACCOUNT_FULL, None
     if room.today <= 0:
-        return Reason.DAY_FULL, _midnight_after(rules.now)
+        return Reason.DAY_FULL, room.tomorrow
     return Reason.CHOSEN, None
 
 
@@ -129,7 +133,7 @@ def _rests_until(rules: Rules, person: Candidate) -> tuple[Reason, datetime | No
     if person.program_at is not None and rules.program.kind == "relationship":
         waits.append((person.program_at + rules.program.every, Reason.NOT_DUE))
     until, reason = max(waits, default=(rules.now, Reason.NOT_DUE))
-    return (reason, until) if until > rules.now else None
+    return (reason, until) if until > rules.due_by else None
 
 
 def drawn(rules: Rules, person: Candidate) -> bool:
@@ -140,11 +144,6 @@ def drawn(rules: Rules, person: Candidate) -> bool:
     words = f"{rules.ask.seed}:{rules.name}:{person.customer_id}:{turn}"
     lot = int.from_bytes(hashlib.sha256(words.encode()).digest()[: HASHED_BITS // 8], "big")
     return lot < int(rules.program.sample * (1 << HASHED_BITS))
-
-
-def _midnight_after(now: datetime) -> datetime:
-    """Return when a day's number (UTC) begins anew."""
-    return datetime.combine(now.astimezone(UTC) + timedelta(days=1), time(), UTC)
 
 
 def valid(address: str) -> bool:

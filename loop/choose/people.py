@@ -7,7 +7,7 @@ short one.
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Select, and_, case, func, literal, select, tuple_
@@ -19,6 +19,7 @@ from loop.choose.judge import Candidate, Room, Rules
 from loop.columns import Instant
 from loop.config import Program
 from loop.models import Account, Contact, Customer, Owner, Suppression, Survey, Trigger
+from loop.slots import At
 from loop.states import OPEN, Stage
 from loop.store import chunks
 
@@ -26,15 +27,22 @@ PAGE: Final = 2000
 
 
 def room(app: App) -> Room:
-    """Return how many more can be asked today (UTC), and per account."""
-    midnight = datetime.combine(app.now().astimezone(UTC), time(), UTC)
-    since = col(Survey.stage).in_(list(Stage)), col(Survey.chosen_at) >= midnight  # by its index
+    """Return how many more can be asked today, by the clock of `schedule`, and per account."""
+    day = midnights(app.config.schedule.timezone)
+    start = day.latest(app.now())
+    since = col(Survey.stage).in_(list(Stage)), col(Survey.chosen_at) >= start  # by its index
     with app.store.read() as session:
         today = session.connection().scalar(select(func.count()).select_from(Survey).where(*since))
     return Room(
         today=app.config.ask.per_day_max - (today or 0),
+        tomorrow=day.following(app.now()),
         per_account=app.config.ask.per_account_max,
     )
+
+
+def midnights(zone: str) -> At:
+    """Return when days begin in a time zone."""
+    return At(("00:00",), zone)
 
 
 def asked_lately(app: App, page: Sequence[Candidate]) -> Counter[str]:

@@ -118,7 +118,7 @@ class Ask(Settings):
     per_account_max: int = Field(default=5, ge=1)
     """At most so many people of one account are asked within `rest_days`."""
     per_day_max: int = Field(default=1000, ge=1)
-    """At most so many surveys are chosen in a day."""
+    """At most so many surveys are chosen in a day of `schedule.timezone`."""
     seed: int = 1
     """Draws the samples; the same seed draws the same people."""
     open_days: int = Field(default=60, ge=1)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from loop import schedule
-from loop.models import JobRun
+from loop.models import JobRun, Survey
 from loop.schedule import firing, jobs, past
 from loop.store import Store
 from tests.loop.conftest import MONDAY, World, make_world
@@ -145,6 +145,36 @@ def test_a_program_with_its_own_times_is_chosen_for_then_only(store: Store) -> N
     schedule.run(world.app, "choose.own")
 
     assert runs(world)[-1].result == "1 by own"
+
+
+def test_a_weekly_program_asks_again_on_the_day_that_its_rest_ends(store: Store) -> None:
+    """Though it was a second later last time, and the clocks have changed since."""
+    weekly = {"kind": "relationship", "at": ["Mon 09:00"], "every_days": 91}
+    berlin = {"timezone": "Europe/Berlin"}
+    world = make_world(store, programs={"weekly": weekly | berlin}, ask={"rest_days": 91})
+    world.add()
+    world.pull()
+    for day in (datetime(2030, 1, 7, 9, 0, 3), datetime(2030, 4, 8, 9, 0, 1)):  # noqa: DTZ001 - there
+        world.clock.at = day.replace(tzinfo=BERLIN).astimezone(UTC)
+        schedule.run(world.app, "choose.weekly")
+
+    assert len(world.all(Survey)) == 2
+
+
+def test_a_days_number_is_that_of_the_days_there(store: Store) -> None:
+    """At eleven at night in UTC, tomorrow has begun in Berlin."""
+    world = make_world(store, ask={"per_day_max": 1}, schedule={"timezone": "Europe/Berlin"})
+    world.add("c1", "ann@acme.example")
+    world.add("c2", "bob@bolt.example")
+    world.pull()
+    world.clock.at = datetime(2030, 1, 7, 22, 30, tzinfo=UTC)
+    world.choose()
+    assert world.choose()["relationship"].next_due == {"2030-01-07": 1}
+
+    world.clock.forward(hours=1)
+    world.choose()
+
+    assert len(world.all(Survey)) == 2
 
 
 # By hand
