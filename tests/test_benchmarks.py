@@ -1,6 +1,7 @@
 """The benchmarks run, and say what they promise; how fast they are is not a test's business."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -77,3 +78,22 @@ def test_people_read_a_line_for_each_comparison() -> None:
 
     assert "ratio" in done.stdout, done.stderr
     assert done.stdout.startswith("render")
+
+
+def test_a_day_ends_with_nothing_due() -> None:
+    """At the vendors' limits, with a clock that is sped up."""
+    few = ["--share", "1", "--people", "200", "--mails", "200", "--answers", "40"]
+    done = subprocess.run(
+        [sys.executable, "benchmarks/day.py", *few, "--deliver-s", "1800", "--json"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    told = json.loads(done.stdout)
+    assert told["answers"] == 40
+    assert told["calls"]["mail"]["send"] > 200
+    assert told["backlog"]["08:00"]["mail.letters"] == 200
+    assert told["backlog"]["07:00"] == {}
