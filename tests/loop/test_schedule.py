@@ -1,13 +1,15 @@
 """What runs when, and how it is told."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from loop import schedule, states
-from loop.app import utc_now
+from loop.app import App, utc_now
 from loop.engine import embedded
 from loop.models import Contact, JobRun, Survey
 from loop.schedule import jobs
@@ -78,3 +80,47 @@ def test_the_embedded_engine_runs_the_loop_by_itself(tmp_path: Path) -> None:
     assert len(world.mailer.sent) == 1
     assert world.only(Survey).stage is Stage.ASKED
     store.close()
+
+
+def test_a_long_job_delays_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a thread of its own; at the end what is at work is waited for."""
+    store = Store(f"sqlite:///{tmp_path / 'npsloop.db'}")
+    store.upgrade()
+    world = make_world(store, schedule={"deliver_s": 0.1})
+    begun, ended, seen = threading.Event(), threading.Event(), threading.Event()
+
+    def long(app: App) -> str:
+        begun.set()
+        app.stopping.wait(20)
+        ended.set()
+        return ""
+
+    def short(_: App) -> str:
+        if begun.is_set():
+            seen.set()
+        return ""
+
+    monkeypatch.setattr(
+        jobs, "JOBS", {"pull": schedule.Job(long, "long"), "deliver": schedule.Job(short, "short")}
+    )
+    with embedded.running(replace(world.app, now=utc_now)):
+        assert seen.wait(20)
+        assert not ended.is_set()
+    assert ended.is_set()
+    store.close()
+
+
+def test_a_database_that_is_away_is_told_once(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once it is back, the jobs run again."""
+    broken = replace(world.app, store=Store("sqlite:////nowhere/npsloop.db"))
+    with ThreadPoolExecutor(1) as threads:
+        ticks = embedded._Ticks(broken, threads)
+        ticks()
+        ticks()
+        ticks.app = world.app
+        ticks()
+    assert caplog.text.count("the database does not answer") == 1
+    assert ticks.well
+    assert len(world.all(JobRun)) == 5
