@@ -24,6 +24,7 @@ from sqlmodel import SQLModel
 from connectors.errors import ConnectorError
 from connectors.ports import Mail, MailEvent, MailEventKind, Outcome, Trigger, TriggerEvent
 from loop import leave, outbox, pull, refer, schedule
+from loop.answer import Taken
 from loop.app import Purpose
 from loop.models import (
     Contact,
@@ -82,7 +83,7 @@ class Ring(Promises):
     def remove(self, n: int) -> None:
         self.pulled = False
         self.world.crm.state.contacts.pop(self.remote(n), None)
-        self.names[n] = f"Person{RECORDS + next(self.number)}"
+        self.names[n] = self.new_name()
 
     @rule(loser=records, after=st.integers(1, RECORDS - 1))
     def merge(self, loser: int, after: int) -> None:
@@ -92,7 +93,7 @@ class Ring(Promises):
             del contacts[lost]
             self.world.crm.state.merged[lost] = won
             self.pulled = False
-            self.names[loser] = f"Person{RECORDS + next(self.number)}"
+            self.names[loser] = self.new_name()
 
     @rule(n=records)
     def close_case(self, n: int) -> None:
@@ -185,9 +186,12 @@ class Ring(Promises):
     def answer(self, n: int, score: int, stop: bool) -> None:  # noqa: FBT001 - drawn
         if mail := self.mail(n):
             self.world.clock.forward(seconds=1)
-            survey, comment = self.survey(mail), f"words{next(self.number)}"
+            survey, comment = self.survey(mail), f"words{next(self.number):05}"
             self.comments[survey.id].append(comment)
-            given = self.world.answer(score, "Stop!" if stop else comment, survey=survey)
+            comment = "Stop!" if stop else comment
+            given = self.world.answer(score, comment, survey=survey)
+            if isinstance(given, Taken):
+                self.said[survey.id] = (score, comment)
             if stop and getattr(given, "stopped", False):
                 self._left(mail, survey, wish=True)
 
@@ -298,7 +302,7 @@ class Ring(Promises):
             self.forgotten |= set(self.comments[survey.id])
         for place, name in enumerate(self.names):
             if name in {contact.remote_id for contact in mine}:
-                self.names[place] = f"Person{RECORDS + next(self.number)}"
+                self.names[place] = self.new_name()
         with self.app.store.write() as session:
             leave.forget(self.app, session, session.get_one(Customer, customer_id))
 
