@@ -9,7 +9,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -27,13 +27,13 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    exc,
     insert,
     inspect,
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, SQLModel
 
 from loop.config import Mendable
@@ -49,8 +49,11 @@ CACHE_KB: Final = 16_384
 """Of SQLite: with the 2 MB that it takes by itself, indexes are read and written over and over."""
 CHECKPOINT_PAGES: Final = 4_000
 """So many pages gather in SQLite's log, 16 MB, before they go where they belong."""
+PASSING: Final = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
+"""What a database says that is locked, away, or has no connection left: try again."""
 M = TypeVar("M", bound=SQLModel)
 T = TypeVar("T")
+Opened = Callable[[], AbstractContextManager[Session]]
 log: Final = logging.getLogger(__name__)
 
 
@@ -99,20 +102,26 @@ class Store:
             yield session
 
     def work(self, unit: Callable[[Session], T], *, patient: bool = False) -> T:
-        """Do a unit of work in a transaction, and again where something passing was in its way.
+        """Do a unit of work in a transaction, and again where something `PASSING` is in its way.
 
-        Such as a deadlock, a locked file, a connection that broke. Where it broke at the commit
-        nobody knows whether it was kept: the unit must be one that may be repeated. `patient`
-        is for what nobody else knows: a database that is away is waited for, half a minute.
+        Where the connection broke at the commit nobody knows whether it was kept: the unit must
+        be one that may be repeated. `patient`: it is waited for, half a minute and more.
         """
+        return self._repeated(self.write, unit, patient=patient)
+
+    def look(self, unit: Callable[[Session], T]) -> T:
+        """Read, and again where something passing was in the way: patiently."""
+        return self._repeated(self.read, unit, patient=True)
+
+    def _repeated(self, opened: Opened, unit: Callable[[Session], T], *, patient: bool) -> T:
         for wait_s in (*self.waits_s, *(self.away_s if patient else ())):
             try:
-                with self.write() as session:
+                with opened() as session:
                     return unit(session)
-            except OperationalError as error:
-                log.warning("the database was in the way: %s", type(error.orig).__name__)
+            except PASSING as error:
+                log.warning("the database was in the way: %s", type(error).__name__)
                 time.sleep(wait_s)
-        with self.write() as session:
+        with opened() as session:
             return unit(session)
 
     def upgrade(self) -> None:

@@ -19,7 +19,7 @@ from loop.outbox.lease import keeping
 from loop.outbox.record import Bug, Result, reap, record
 from loop.outbox.send import send
 from loop.states import EffectState, Kind
-from loop.store import at_hand
+from loop.store import PASSING, at_hand
 
 log: Final = logging.getLogger(__name__)
 
@@ -141,32 +141,36 @@ def _shut(caller: object) -> ConnectorError | None:
 def hand_over(app: App, claimed: Claimed, handlers: Handlers) -> list[Result]:
     """Call the service for a batch; return how it ended for each effect, of which none is kept."""
     with keeping(app, claimed.call):
-        requests, results = _requests(app, claimed.effects, handlers)
+        # nothing has left yet: this may be done again and again
+        requests, results = app.store.look(
+            lambda session: _requests(app, session, claimed.effects, handlers)
+        )
         return results + send(app, claimed.call.lane, requests, handlers)
 
 
 def _requests(
-    app: App, batch: Sequence[Effect], handlers: Handlers
+    app: App, session: Session, batch: Sequence[Effect], handlers: Handlers
 ) -> tuple[list[tuple[Effect, Any]], list[Result]]:
     """Return what to send for each effect, and those that are settled without a call."""
     requests: list[tuple[Effect, Any]] = []
     results: list[Result] = []
-    with app.store.read() as session:
-        loads = {handlers[effect.kind].load for effect in batch}
-        held = [load(session, batch) for load in loads]
-        for effect in batch:
-            try:
-                request = handlers[effect.kind].request(app, session, effect)
-            except ConnectorError as error:
-                results.append(Result(effect, Outcome(error=error)))
-            except Exception as error:
-                log.exception("effect %s met a bug of ours", effect.id)
-                bug = Bug(effect.kind, f"{type(error).__name__}; see the log")
-                results.append(Result(effect, Outcome(error=bug)))
+    loads = {handlers[effect.kind].load for effect in batch}
+    held = [load(session, batch) for load in loads]
+    for effect in batch:
+        try:
+            request = handlers[effect.kind].request(app, session, effect)
+        except ConnectorError as error:
+            results.append(Result(effect, Outcome(error=error)))
+        except PASSING:
+            raise
+        except Exception as error:
+            log.exception("effect %s met a bug of ours", effect.id)
+            bug = Bug(effect.kind, f"{type(error).__name__}; see the log")
+            results.append(Result(effect, Outcome(error=bug)))
+        else:
+            if isinstance(request, Skip):
+                results.append(Result(effect, Outcome(), skip=(request.state, request.why)))
             else:
-                if isinstance(request, Skip):
-                    results.append(Result(effect, Outcome(), skip=(request.state, request.why)))
-                else:
-                    requests.append((effect, request))
-        del held
+                requests.append((effect, request))
+    del held
     return requests, results

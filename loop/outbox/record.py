@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Dialect, bindparam, literal_column, select, update
-from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, col
 
 from connectors.errors import ConnectorError, Doubtful, Unauthorized, Unavailable
@@ -18,7 +17,7 @@ from loop.app import App
 from loop.columns import Instant
 from loop.models import Call, Effect, Survey
 from loop.states import EFFECT, MAIL_KINDS, EffectState, Kind, check
-from loop.store import Many, at_hand, chunks, table
+from loop.store import PASSING, Many, at_hand, chunks, table
 
 if TYPE_CHECKING:
     from loop.outbox.deliver import Handler
@@ -59,7 +58,7 @@ def record(app: App, call: Call, results: Sequence[Result], handlers: Handlers) 
     """Record each outcome, and that the call is over.
 
     Where one outcome cannot be recorded the others are all the same. Where the database is away
-    it is waited for: nobody else knows what the service said. Raise OperationalError where it
+    it is waited for: nobody else knows what the service said. Raise one of `PASSING` where it
     stays away; the effects are then settled as after a crash.
     """
 
@@ -69,7 +68,7 @@ def record(app: App, call: Call, results: Sequence[Result], handlers: Handlers) 
 
     try:
         app.store.work(unit, patient=True)
-    except OperationalError:
+    except PASSING:
         raise
     except Exception:
         log.exception("call %s cannot be recorded in one", call.id)

@@ -29,7 +29,7 @@ from loop.config import Mendable
 from loop.models import JobRun
 from loop.schedule.jobs import Planned, Run, planned
 from loop.slots import At
-from loop.store import insert_for, table, upsert
+from loop.store import PASSING, insert_for, table, upsert
 
 LEASE: Final = timedelta(seconds=60)
 RENEW_S: Final = 15.0
@@ -335,6 +335,9 @@ def _ran(app: App, name: str, run: Run) -> tuple[str, str]:
     except ConnectorError as error:
         log.warning("job %s: %s", name, error)
         return "", str(error)
+    except PASSING as error:
+        log.warning("job %s: the database was in the way: %s", name, type(error).__name__)
+        return "", "the database was in the way: it runs again"
     except Exception as error:
         log.exception("job %s met a bug of ours", name)
         return "", f"a bug of ours: {type(error).__name__}; see the log"

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -14,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from loop.app import App
+from loop.store import PASSING
 from loop.web import forms, hooks, leave, refer, staff, survey
 from loop.web.intake import Intake
 from loop.web.pages import app_of, brand, gone, page, stylesheet
@@ -55,7 +55,7 @@ def application(app: App) -> Starlette:
             forms.TooLarge: too_large,
             forms.Unreadable: unreadable,
             ClientDisconnect: hung_up,
-            OperationalError: unavailable,
+            **dict.fromkeys(PASSING, unavailable),
             Exception: failed,
         },
     )

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from sqlalchemy.exc import OperationalError
-
 from loop.answer import Given, Gone, Invalid, Taken, keep
 from loop.app import App
+from loop.store import PASSING
 
 BATCH_MAX: Final = 200
 GATHER_S: Final = 0.001
@@ -68,7 +67,7 @@ class Intake:
         """Keep them together; where that fails, each by itself, so that one stops no other."""
         try:
             return self._app.store.work(lambda session: keep(self._app, session, given))
-        except OperationalError as error:  # the database's trouble, not one answer's
+        except PASSING as error:  # the database's trouble, not one answer's
             return [error] * len(given)
         except Exception as error:  # noqa: BLE001 - told to whoever waits
             if len(given) == 1:
