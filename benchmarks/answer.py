@@ -12,41 +12,32 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime, timedelta
-from itertools import islice
+from datetime import datetime
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
 import measure
 import uvicorn
+import world
 from press import press
-from sqlalchemy import insert
-from sqlmodel import Session
 
-from connectors.memory import MemoryCrm, MemoryMailer
-from loop.app import App, Keys, Purpose, utc_now
-from loop.config import Config
-from loop.letters import Letters
-from loop.models import Account, Contact, Customer, Effect, Survey
-from loop.resources import templates
-from loop.states import EffectState, Kind, Stage
-from loop.store import Store, table
+from connectors.memory import MemoryCrm
+from loop.app import Purpose, utc_now
+from loop.models import Effect
+from loop.states import EffectState, Kind
+from loop.store import Store
 from loop.web import application
 
 N: Final = 5_000
 WARM_UP: Final = 200
 SLICES: Final = 8
 """How often a round changes sides: what else the machine does meets both alike."""
-CRM: Final = "memory_crm"
-KEYS: Final = Keys("a secret that only this benchmark knows")
-OPEN_DAYS: Final = 60
-AT_ONCE: Final = 1_000
 Waiting = tuple[str, "asyncio.Future[None]"]
 
 
 def serve_ours(connection: Connection, url: str) -> None:
     """Serve the real application."""
-    _serve(connection, application(_app(url)))
+    _serve(connection, application(world.app(url, {world.CRM: MemoryCrm()})))
 
 
 def serve_bound(connection: Connection, path: str) -> None:
@@ -57,7 +48,7 @@ def serve_bound(connection: Connection, path: str) -> None:
 def main() -> None:
     """Measure: both serve all the time, and are pressed in turn, some answers at a time."""
     given = measure.options(__doc__ or "", N).parse_args()
-    tokens = [KEYS.token(Purpose.ANSWER, _survey_id(at)) for at in range(given.n + WARM_UP)]
+    tokens = [world.KEYS.token(Purpose.ANSWER, world.number(at)) for at in range(given.n + WARM_UP)]
     step = max(1, given.n // (given.rounds * SLICES))
     rates: tuple[list[float], list[float]] = [], []
     waits: tuple[list[float], list[float]] = [], []
@@ -144,85 +135,20 @@ def _serve(connection: Connection, app: Any) -> None:  # noqa: ANN401 - any ASGI
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _app(url: str) -> App:
-    return App(
-        config=Config(),
-        store=Store(url),
-        crms={CRM: MemoryCrm()},
-        mailer=MemoryMailer(),
-        letters=Letters(builtin=templates()),
-        keys=KEYS,
-    )
-
-
 def _prepare(url: str, n: int) -> None:
-    """Ask `n` customers, ten of each company."""
+    """Ask `n` customers."""
     store, now = Store(url), utc_now()
     store.upgrade()
     with store.write() as session:
-        _insert(session, Account, (_account(at) for at in range(n // 10 + 1)))
-        _insert(session, Customer, (_customer(at, now) for at in range(n)))
-        _insert(session, Contact, (_contact(at) for at in range(n)))
-        _insert(session, Survey, (_survey(at, now) for at in range(n)))
-        _insert(session, Effect, (_effect(at, now) for at in range(n)))
+        world.ask(session, n, now)
+        world.insert_all(session, Effect, (_effect(at, now) for at in range(n)))
     store.close()
 
 
-def _insert(session: Session, model: type[Any], rows: Iterator[dict[str, Any]]) -> None:
-    while some := list(islice(rows, AT_ONCE)):
-        session.connection().execute(insert(table(model)), some)
-
-
-def _account(at: int) -> dict[str, Any]:
-    return {"id": f"{CRM}:a{at}", "crm": CRM, "remote_id": f"a{at}", "name": f"Acme {at}"}
-
-
-def _customer(at: int, now: datetime) -> dict[str, Any]:
-    email = f"ann.{at}@acme.example"
-    return {
-        "id": f"{at:032x}",
-        "email": email,
-        "address_hash": KEYS.address(email),
-        "created_at": now,
-    }
-
-
-def _contact(at: int) -> dict[str, Any]:
-    return {
-        "id": f"{CRM}:c{at}",
-        "crm": CRM,
-        "remote_id": f"c{at}",
-        "customer_id": f"{at:032x}",
-        "email": f"ann.{at}@acme.example",
-        "first_name": "Ann",
-        "last_name": f"Archer {at}",
-        "account_id": f"{CRM}:a{at // 10}",
-    }
-
-
-def _survey(at: int, now: datetime) -> dict[str, Any]:
-    survey_id = _survey_id(at)
-    return {
-        "id": survey_id,
-        "program": "relationship",
-        "customer_id": f"{at:032x}",
-        "contact_id": f"{CRM}:c{at}",
-        "account_id": f"{CRM}:a{at // 10}",
-        "owner_id": "",
-        "stage": Stage.ASKED,
-        "chosen_at": now,
-        "asked_at": now,
-        "expires_at": now + timedelta(days=OPEN_DAYS),
-        "answer_hash": KEYS.hash_of(Purpose.ANSWER, survey_id),
-        "leave_hash": KEYS.hash_of(Purpose.LEAVE, survey_id),
-        "snapshot": {"first_name": "Ann", "product": "the Example", "reason": "", "locale": "en"},
-    }
-
-
 def _effect(at: int, now: datetime) -> dict[str, Any]:
-    survey_id = _survey_id(at)
+    survey_id = world.number(at)
     return {
-        "id": f"{at:032x}",
+        "id": world.number(at),
         "key": f"{Kind.ASK}:{survey_id}",
         "kind": Kind.ASK,
         "lane": "mail.letters",
@@ -232,10 +158,6 @@ def _effect(at: int, now: datetime) -> dict[str, Any]:
         "created_at": now,
         "settled_at": now,
     }
-
-
-def _survey_id(at: int) -> str:
-    return f"{at:032x}"
 
 
 def _expect(wanted: int, found: int | None) -> None:

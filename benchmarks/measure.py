@@ -44,13 +44,15 @@ def tell(what: str, told: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"bench": what, **told}))
         return
-    for name, one in (told.get("crms") or {what: told}).items():
+    for name, one in (told.get("crms") or told.get("runs") or {what: told}).items():
         more = [f"p99 {one['p99_ms']} ms"] if "p99_ms" in one else []
         more += [f"peak +{one['peak_mb']} MB"] if "peak_mb" in one else []
         print(
-            f"{name:<12}{one['rate']:>10,.0f}/s  bound {one['bound']:>10,.0f}/s"
+            f"{name:<24}{one['rate']:>10,.0f}/s  bound {one['bound']:>10,.0f}/s"
             f"  ratio {one['ratio_to_bound']:.2f}  {'  '.join(more)}  (n = {one['n']:,})"
         )
+    for name, share in told.get("idle_shares", {}).items():
+        print(f"{name:<24} with nothing to do: {share:.2%} of a core")
 
 
 @contextmanager

@@ -56,6 +56,18 @@ def test_answering_is_measured() -> None:
     assert told["p99_ms"] > 0
 
 
+def test_delivering_is_measured_on_both_databases() -> None:
+    """The worst of those that are 20 ms away stands at the top."""
+    told = bench("deliver", "-n", "100")
+
+    far = [run for run in told["runs"].values() if run["latency_ms"] == 20]
+    assert {run["database"] for run in far} == {"sqlite", "postgresql"}
+    assert sorted(run["workers"] for run in far) == [1, 1, 2, 4]
+    assert told["ratio_to_bound"] == min(run["ratio_to_bound"] for run in far)
+    assert all(run["rate"] > 0 for run in told["runs"].values())
+    assert set(told["idle_shares"]) == {"sqlite", "postgresql"}
+
+
 def test_without_a_checkout_there_is_nothing_to_measure(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ class Bench(StrEnum):
     PULL = "pull"
     RENDER = "render"
     ANSWER = "answer"
+    DELIVER = "deliver"
 
 
 class Crm(StrEnum):
