@@ -56,6 +56,7 @@ def test_answering_is_measured() -> None:
     assert told["p99_ms"] > 0
 
 
+@pytest.mark.timeout(300)
 def test_delivering_is_measured_on_both_databases() -> None:
     """The worst of those that are 20 ms away stands at the top."""
     told = bench("deliver", "-n", "100")
