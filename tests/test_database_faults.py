@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -14,11 +16,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import urllib3
+from sqlalchemy import event
 
 from connectors.sandbox.server import running
 from loop import schedule
@@ -251,3 +255,49 @@ def test_a_server_that_is_restarted_again_and_again_doubles_and_loses_nothing(
         count(here)
         assert restarts > 1
     store.close()
+
+
+# Another process holds SQLite's lock
+
+
+HOLD = """
+import sqlite3, sys, time
+held = sqlite3.connect(sys.argv[1], isolation_level=None)
+held.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+time.sleep(float(sys.argv[2]))
+held.execute("COMMIT")
+"""
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_lock_that_another_process_holds_is_waited_for_or_told(
+    tmp_path: Path,
+    sqlite_template: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    waits: bool,  # noqa: FBT001 - drawn
+) -> None:
+    """For ten seconds at each try; whoever then still waits is asked to come again."""
+    file = tmp_path / "npsloop.db"
+    file.write_bytes(sqlite_template.read_bytes())
+    store = Store(f"sqlite:///{file}")
+    if not waits:
+        monkeypatch.setattr(Store, "waits_s", (0.01,))
+        event.listen(store.engine, "connect", _does_not_wait)
+    with street(store, 10) as here, ThreadPoolExecutor(AT_ONCE) as threads:
+        here.run("pull", "choose", "deliver")
+        hold = [sys.executable, "-c", HOLD, str(file), "2"]
+        with subprocess.Popen(hold, stdout=subprocess.PIPE) as holder:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"held\n"
+            list(threads.map(here.answer, asked(here), range(10)))
+        here.come_to_rest()
+
+        count(here)
+        assert len(here.thanked) == 10
+        assert (here.statuses[TRY_AGAIN] == 0) is waits
+    store.close()
+
+
+def _does_not_wait(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA busy_timeout = 50")
