@@ -1,7 +1,9 @@
 """A database that goes away, anywhere: no answer is lost, none doubled, no effect done twice."""
 
 import os
+import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -173,6 +175,7 @@ class Server:
     """A PostgreSQL server of our own, which can be restarted."""
 
     url: str
+    sockets: str
     command: Sequence[str]
     user: str | None
     process: subprocess.Popen[bytes] | None = None
@@ -200,7 +203,7 @@ def server(postgres: str) -> Iterator[Server]:
         own.stop()
         sockets = parse_qs(urlsplit(url).query)["host"][0]
         command = [str(own.bin_path / "postgres"), "-D", folder, "-h", "", "-k", sockets]
-        made = Server(url, command, own.system_user)
+        made = Server(url, sockets, command, own.system_user)
         made.start()
         yield made
         made.stop(signal.SIGINT)
@@ -301,3 +304,57 @@ def test_a_lock_that_another_process_holds_is_waited_for_or_told(
 
 def _does_not_wait(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA busy_timeout = 50")
+
+
+# A pooler stands between
+
+
+POOLER = """\
+[databases]
+* = host={sockets} user=postgres
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 4
+"""
+
+
+@pytest.fixture
+def pooler(server: Server, tmp_path: Path) -> Iterator[str]:
+    """Give the server's address through PgBouncer in transaction mode."""
+    program = shutil.which("pgbouncer")
+    if program is None:
+        pytest.skip("pgbouncer is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="npsloop-pooler") as folder:
+        settings = Path(folder) / "pgbouncer.ini"
+        settings.write_text(POOLER.format(sockets=server.sockets, port=port))
+        for path in (Path(folder), settings):
+            path.chmod(0o755)
+        quiet = subprocess.DEVNULL
+        command = [program, str(settings)]
+        with subprocess.Popen(command, user=server.user, stdout=quiet, stderr=quiet) as process:
+            yield f"postgresql://postgres@127.0.0.1:{port}/postgres?sslmode=disable"
+            process.terminate()
+
+
+def test_a_pooler_in_transaction_mode_is_no_hindrance(pooler: str) -> None:
+    """What is prepared, locked or set for a session would be somebody else's there."""
+    store = Store(pooler, pooler=True)
+    patiently(store.upgrade)
+    with street(store, 40) as here, ThreadPoolExecutor(AT_ONCE) as threads:
+        here.run("pull", "choose", "deliver")
+        for turn in range(3):
+            scores = [(number + turn) % 11 for number in range(40)]
+            delivery = threads.submit(here.run, "deliver")
+            list(threads.map(here.answer, asked(here), scores))
+            delivery.result(timeout=60)
+        here.come_to_rest()
+
+        count(here)
+        assert here.statuses == {KEPT: 120}
+    store.close()
