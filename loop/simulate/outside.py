@@ -84,6 +84,8 @@ class Crm(MemoryCrm):
         self.batch, self.at_once = line.world.chance.choice(BATCHES)
         self.poison: set[str] = set()
         """Records that nothing can be written to."""
+        self.refuses_all = line.world.chance.random() < 0.5  # noqa: PLR2004 - every other CRM
+        """A call with one such item is refused as a whole."""
 
     def owners(self) -> Iterator[Page[Owner]]:
         """Return all users."""
@@ -138,14 +140,26 @@ class Crm(MemoryCrm):
     def _each(
         self, what: str, items: Sequence[T], put: Callable[[Sequence[T]], Sequence[Outcome]]
     ) -> Sequence[Outcome]:
-        return self.line.call(what, items, lambda: [self._put_one(one, put) for one in items])
+        def accept() -> Sequence[Outcome]:
+            if self.refuses_all and any(map(self._refused, items)):
+                raise self._rule
+            return [self._put_one(one, put) for one in items]
+
+        return self.line.call(what, items, accept)
+
+    @property
+    def _rule(self) -> Refused:
+        return Refused(self.name, "a rule of the CRM forbids it", code="RULE")
+
+    def _refused(self, item: object) -> bool:
+        return getattr(item, "contact_id", "") in self.poison
 
     def _put_one(self, item: T, put: Callable[[Sequence[T]], Sequence[Outcome]]) -> Outcome:
         about = getattr(item, "contact_id", "")
         if about and self.line.world.happens("refused"):
             self.poison.add(about)
-        if about in self.poison:
-            return Outcome(error=Refused(self.name, "a rule of the CRM forbids it", code="RULE"))
+        if self._refused(item):
+            return Outcome(error=self._rule)
         return put([item])[0]
 
 
