@@ -119,7 +119,10 @@ def _simple(result: Result, handlers: Handlers) -> bool:
 
 
 def _accepted(session: Session, results: Sequence[Result], now: datetime) -> int:
-    """Let all be done that are ours and as they were; return how many they are."""
+    """Let all be done that are ours and as they were; return how many they are.
+
+    In the order of their ids, as everybody locks effects: so nobody waits for one who waits.
+    """
     rows = [
         {
             "effect_id": result.effect.id,
@@ -128,7 +131,7 @@ def _accepted(session: Session, results: Sequence[Result], now: datetime) -> int
             "remote": result.outcome.remote_id or result.effect.remote_id,
             "now": now,
         }
-        for result in results
+        for result in sorted(results, key=lambda one: one.effect.id)
     ]
     return _accepting(session.get_bind().dialect, tuple(rows[0])).run(session, rows)
 
