@@ -36,8 +36,8 @@ class Moved(RuleBasedStateMachine):
         super().__init__()
         self.store, self.steps = store, 0
         with store.write() as session:
-            for model in (Step, Case, Referral, Survey, Customer):
-                session.exec(delete(model))
+            for table in reversed(SQLModel.metadata.sorted_tables):
+                session.connection().execute(delete(table))
             session.add(Customer(id="p1", created_at=MONDAY))
             session.flush()
             session.add(survey())
