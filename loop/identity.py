@@ -1,6 +1,8 @@
 """Who is who: surveys, answers and a referral follow the record that they came through."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
 
 from sqlalchemy import select, update
 from sqlmodel import Session, col
@@ -9,8 +11,11 @@ from loop import moves
 from loop.app import App
 from loop.models import Answer, Contact, Customer, Effect, Referral, Survey, Trigger
 from loop.states import OPEN, EffectState, Kind, Stage
-from loop.store import chunks, table
+from loop.store import among, chunks, table
 from loop.suppression import carry
+
+NO_WORDS: Final = {"first_name": "", "last_name": "", "email": "", "title": ""}
+"""What a record says of a person who was forgotten."""
 
 
 def alone(session: Session, customer_id: str, contact_id: str) -> bool:
@@ -110,3 +115,18 @@ def _one_question(app: App, session: Session, customer_id: str) -> None:
     for survey in spare if asked else spare[1:]:
         moves.survey(session, survey, Stage.LAPSED, app.now(), "another question is open")
     session.flush()
+
+
+def forgotten(session: Session, customer_ids: Iterable[str]) -> set[str]:
+    """Return who of these was forgotten."""
+    query = "SELECT id FROM customer WHERE forgotten_at IS NOT NULL AND id IN"
+    return {row[0] for row in among(session, query, sorted(set(customer_ids)))}
+
+
+def erase(session: Session, contact_ids: Sequence[str], now: datetime) -> None:
+    """Keep nothing of these records but that they were there."""
+    contacts = table(Contact)
+    for some in chunks(contact_ids):
+        session.connection().execute(
+            update(contacts).where(contacts.c.id.in_(some)).values(gone_at=now, **NO_WORDS)
+        )

@@ -10,6 +10,7 @@ from connectors.ports import MailEvent, MailEventKind
 from loop import models, moves
 from loop.app import App, hash_of
 from loop.correspondence import addresses
+from loop.identity import NO_WORDS
 from loop.models import Contact, Customer, Effect, Survey
 from loop.outbox import settle_unknown
 from loop.outbox.deliver import Handlers
@@ -26,7 +27,6 @@ OF_CONSEQUENCE: Final = frozenset(
         MailEventKind.UNSUBSCRIBED,
     }
 )
-TEXTS: Final = {"first_name": "", "last_name": "", "email": "", "title": ""}
 
 
 def find(session: Session, token: str, *, lock: bool = False) -> Survey | None:
@@ -163,7 +163,9 @@ def forget(app: App, session: Session, customer: Customer) -> None:
     contacts, surveys = table(Contact), table(Survey)
     mine = select(surveys.c.id).where(surveys.c.customer_id == customer.id)
     connection.execute(
-        update(contacts).where(contacts.c.customer_id == customer.id).values(gone_at=now, **TEXTS)
+        update(contacts)
+        .where(contacts.c.customer_id == customer.id)
+        .values(gone_at=now, **NO_WORDS)
     )
     for survey in session.scalars(select(Survey).where(col(Survey.customer_id) == customer.id)):
         survey.snapshot = {**dict.fromkeys(survey.snapshot, ""), "locale": "en"}

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, update
 from sqlmodel import Session, col
 
 from loop.models import Customer, Suppression
-from loop.store import chunks, table, upsert
+from loop.store import among, chunks, table, upsert
 
 
 class Why(StrEnum):
@@ -53,6 +53,12 @@ def carry(session: Session, was: str, now: str, at: datetime) -> None:
     listed = session.get(Suppression, was) if was else None
     if listed is not None and listed.reason != Why.BOUNCED and now:
         _list(session, [now], Why(listed.reason), at)
+
+
+def forgotten(session: Session, hashes: Sequence[str]) -> set[str]:
+    """Return which of these addresses belong to people who were forgotten."""
+    query = "SELECT address_hash, reason FROM suppression WHERE address_hash IN"
+    return {row[0] for row in among(session, query, hashes) if row[1] == Why.FORGOTTEN}
 
 
 def _list(session: Session, hashes: Sequence[str], why: Why, at: datetime) -> None:

@@ -8,7 +8,7 @@ from sqlmodel import Session, col
 from loop.app import App
 from loop.config import Mendable
 from loop.models import Contact, Customer, Suppression
-from loop.pull import normal
+from loop.pull.people import normal
 
 
 class Nobody(Mendable):

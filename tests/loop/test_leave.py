@@ -7,9 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.ports import MailEvent, MailEventKind
+from connectors.ports import MailEvent, MailEventKind, TriggerEvent
+from connectors.ports import Trigger as Closed
 from loop import leave
-from loop.models import Answer, Contact, Customer, Effect, Revision, Suppression, Survey
+from loop.models import Answer, Contact, Customer, Effect, Revision, Suppression, Survey, Trigger
 from loop.models import MailEvent as Kept
 from loop.schedule import HANDLERS
 from loop.states import EffectState, Kind, Stage
@@ -132,6 +133,55 @@ def test_who_is_forgotten_leaves_no_word_behind(asked: World, store: Store) -> N
     assert asked.only(Answer).score == 2
     asked.clock.forward(days=365)
     asked.ask()
+    assert len(asked.mailer.sent) == 1
+
+
+def forget(world: World) -> str:
+    """Forget Ann, and return her record's id."""
+    customer_id = world.only(Survey).customer_id
+    with world.app.store.write() as session:
+        leave.forget(world.app, session, session.get_one(Customer, customer_id))
+    return world.only(Contact).remote_id
+
+
+def words(world: World) -> str:
+    return " ".join(repr(row) for model in (Contact, Customer, Trigger) for row in world.all(model))
+
+
+def test_no_pull_brings_back_who_was_forgotten(asked: World) -> None:
+    """Not her record, whatever it says now, nor what is written about her, nor her address."""
+    record = forget(asked)
+
+    asked.add(record, "ann.anew@acme.example")
+    asked.add("c2", "Ann@acme.example")
+    for n, contact_id in enumerate((record, "c2")):
+        asked.crm.state.triggers[f"t{n}"] = Closed(
+            id=f"t{n}",
+            event=TriggerEvent.CASE_CLOSED,
+            contact_id=contact_id,
+            subject="Ann's secret",
+            at=asked.clock.at,
+        )
+    asked.clock.forward(days=365)
+    asked.ask()
+
+    assert "Ann" not in words(asked)
+    assert "ann" not in words(asked)
+    assert len(asked.mailer.sent) == 1
+
+
+def test_a_record_that_comes_to_be_of_somebody_forgotten_is_erased(asked: World) -> None:
+    """It was Ben's, and has Ann's address now."""
+    forget(asked)
+    asked.add("c2", "ben@acme.example", first_name="Ben", last_name="Baker")
+    asked.pull()
+    asked.add("c2", "ann@acme.example")
+    asked.clock.forward(days=365)
+    asked.ask()
+
+    [ben] = [contact for contact in asked.all(Contact) if contact.remote_id == "c2"]
+    assert (ben.name, ben.email) == ("", "")
+    assert ben.gone_at is not None
     assert len(asked.mailer.sent) == 1
 
 

@@ -1,36 +1,17 @@
-"""Stage 1: customers come in from the CRM.
+"""Contacts and the people behind them: who is new, who has another address, who was forgotten."""
 
-A page of records and the watermark behind it are kept in one transaction, so a pull that was
-killed goes on where it stopped, and pulling the same page twice changes nothing.
-"""
-
-import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-import msgspec
 from sqlalchemy import select, update
-from sqlalchemy.exc import DataError
 from sqlmodel import Session, col
 
 from connectors import ports
-from loop import identity
+from loop import identity, suppression
 from loop.app import App
 from loop.columns import new_id
-from loop.gathered import gathered
-from loop.models import (
-    Account,
-    Answer,
-    Contact,
-    Customer,
-    Owner,
-    Survey,
-    Trigger,
-    Watermark,
-)
+from loop.models import Account, Answer, Contact, Customer
 from loop.outbox import Owed, owe
 from loop.states import Kind
 from loop.store import among, chunks, table, upsert
@@ -48,132 +29,19 @@ CONTACT_FIELDS: Final = (
     "bounced",
     "gone_at",
 )
-UNKEEPABLE: Final = (DataError, ValueError)
-"""What a database says to a text with NUL or half a character in it."""
-
-Keep = Callable[[Session, str, ports.Page[Any]], None]
-log: Final = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Pulled:
-    """A page has come in and is kept."""
-
-    crm: str
-    records: str
-    count: int
-    gone: int
-    bad: int = 0
-    """Records that no database keeps as they are; the log names them."""
-
-
-def customers(app: App, *, only: str = "") -> Iterator[Pulled]:
-    """Bring in what changed in each CRM since last time; tell of each page once it is kept.
-
-    Raises a `ConnectorError` where a CRM does not answer; what came in before is kept.
-    """
-    for crm in app.crms.values():
-        if only in {"", crm.name}:
-            for pulled in _all_of(app, crm):
-                yield pulled
-                if app.stopping.is_set():
-                    return
-
-
-def _all_of(app: App, crm: ports.Crm) -> Iterator[Pulled]:
-    for page in crm.owners():
-        with app.store.write() as session:
-            _keep_owners(session, crm.name, page)
-        yield Pulled(crm.name, "owners", len(page.records), 0)
-    yield from _since(app, crm, "accounts", crm.accounts, partial(_keep_accounts, app))
-    yield from _since(app, crm, "contacts", crm.contacts, partial(_keep_contacts, app))
-    yield from _since(app, crm, "triggers", crm.triggers, _keep_triggers)
-
-
-def _since(
-    app: App,
-    crm: ports.Crm,
-    records: str,
-    source: Callable[[str | None], Iterator[ports.Page[Any]]],
-    keep: Keep,
-) -> Iterator[Pulled]:
-    with app.store.read() as session:
-        mark = session.get(Watermark, (crm.name, records))
-    for page in gathered(source(mark.value if mark else None), app.stopping):
-        bad = 0
-        try:
-            _keep(app, crm.name, records, page, keep)
-        except UNKEEPABLE:
-            good = [one for one in page.records if _keeps(app, crm.name, one, keep)]
-            bad = len(page.records) - len(good)
-            _keep(app, crm.name, records, msgspec.structs.replace(page, records=good), keep)
-        gone = len(page.gone) + len(page.merged)
-        yield Pulled(crm.name, records, len(page.records) - bad, gone, bad)
-
-
-def _keep(app: App, crm: str, records: str, page: ports.Page[Any], keep: Keep) -> None:
-    """Keep a page, and where the next pull starts."""
-    with app.store.write() as session:
-        keep(session, crm, page)
-        if page.watermark is not None:
-            row = {"crm": crm, "records": records, "value": page.watermark, "at": app.now()}
-            upsert(session, Watermark, [row], key=("crm", "records"), update=("value", "at"))
-
-
-def _keeps(app: App, crm: str, record: Any, keep: Keep) -> bool:  # noqa: ANN401 - any kind
-    """Tell whether a record can be kept by itself; one that cannot stops no other."""
-    try:
-        with app.store.write() as session:
-            keep(session, crm, ports.Page(records=[record]))
-    except UNKEEPABLE as error:
-        log.warning("%s %s cannot be kept: %s", crm, record.id, type(error).__name__)
-        return False
-    return True
-
-
-def _keep_owners(session: Session, crm: str, page: ports.Page[ports.Owner]) -> None:
-    rows = [
-        {
-            "id": f"{crm}:{owner.id}",
-            "crm": crm,
-            "remote_id": owner.id,
-            "name": owner.name,
-            "email": owner.email,
-            "active": owner.active,
-        }
-        for owner in page.records
-    ]
-    upsert(session, Owner, rows, update=("name", "email", "active"))
-
-
-def _keep_accounts(app: App, session: Session, crm: str, page: ports.Page[ports.Account]) -> None:
-    rows = [
-        {
-            "id": f"{crm}:{account.id}",
-            "crm": crm,
-            "remote_id": account.id,
-            "name": account.name,
-            "owner_id": _there(crm, account.owner_id),
-            "industry": account.industry,
-            "gone_at": None,
-        }
-        for account in page.records
-    ]
-    upsert(session, Account, rows, update=("name", "owner_id", "industry", "gone_at"))
-    _mark_gone(app, session, Account, crm, [*page.gone, *page.merged])
-    for loser, winner in page.merged.items():
-        for model in (Contact, Survey):
-            session.connection().execute(
-                update(table(model))
-                .where(table(model).c.account_id == f"{crm}:{loser}")
-                .values(account_id=f"{crm}:{winner}")
-            )
-
-
-def _keep_contacts(app: App, session: Session, crm: str, page: ports.Page[ports.Contact]) -> None:
-    known = _known(session, [f"{crm}:{contact.id}" for contact in page.records])
+def keep(app: App, session: Session, crm: str, page: ports.Page[ports.Contact]) -> None:
+    """Keep a page of contacts, and the people behind them."""
+    known = known_contacts(session, [f"{crm}:{contact.id}" for contact in page.records])
+    theirs = of_the_forgotten(session, known)
     people: dict[str, _Person] = {}
-    rows = [_row(crm, contact, known, people) for contact in page.records]
+    rows = [
+        _row(crm, contact, known, people)
+        for contact in page.records
+        if f"{crm}:{contact.id}" not in theirs  # who was forgotten stays so
+    ]
+    rows = _without_the_forgotten(app, session, rows, known, people)
     made = upsert(session, Customer, _customers(app, list(people.values())))
     if made < len(people):
         _same_person(session, rows, {person.id: person.address for person in people.values()})
@@ -182,6 +50,23 @@ def _keep_contacts(app: App, session: Session, crm: str, page: ports.Page[ports.
         _renamed(app, session, rows, known, fresh)
     upsert(session, Contact, rows, update=("customer_id", *CONTACT_FIELDS))
     joined = {row["customer_id"] for row in rows if row["id"] not in known} - fresh
+    joined |= _changed_hands(app, session, rows, known, fresh)
+    mark_gone(app, session, Contact, crm, [*page.gone, *page.merged])
+    for loser in page.merged:
+        winner = _survivor(page.merged, loser)
+        joined |= _merge(app, session, f"{crm}:{loser}", f"{crm}:{winner}")
+    _owe_scores(app, session, sorted(joined))
+
+
+def _changed_hands(
+    app: App,
+    session: Session,
+    rows: Sequence[dict[str, Any]],
+    known: Mapping[str, tuple[str, str]],
+    fresh: Collection[str],
+) -> set[str]:
+    """Hand over what came through records that are somebody else's now; return whose."""
+    joined: set[str] = set()
     for row in rows:
         was_id = known[row["id"]][1] if row["id"] in known else row["customer_id"]
         if was_id != row["customer_id"]:
@@ -190,11 +75,7 @@ def _keep_contacts(app: App, session: Session, crm: str, page: ports.Page[ports.
             identity.hand_over(app, session, row["id"], row["id"], row["customer_id"])
             identity.empty(app, session, was_id, row["customer_id"])
             joined |= {was_id, row["customer_id"]}
-    _mark_gone(app, session, Contact, crm, [*page.gone, *page.merged])
-    for loser in page.merged:
-        winner = _survivor(page.merged, loser)
-        joined |= _merge(app, session, f"{crm}:{loser}", f"{crm}:{winner}")
-    _owe_scores(app, session, sorted(joined))
+    return joined
 
 
 class _Person(NamedTuple):
@@ -205,10 +86,16 @@ class _Person(NamedTuple):
     """Empty where there is none."""
 
 
-def _known(session: Session, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+def known_contacts(session: Session, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Return address and customer of the contacts that we have already."""
     query = "SELECT id, email, customer_id FROM contact WHERE id IN"
     return {row[0]: (row[1], row[2]) for row in among(session, query, ids)}
+
+
+def of_the_forgotten(session: Session, known: Mapping[str, tuple[str, str]]) -> set[str]:
+    """Return which of the contacts that we have are of people who were forgotten."""
+    gone = identity.forgotten(session, (customer_id for _, customer_id in known.values()))
+    return {row_id for row_id, (_, customer_id) in known.items() if customer_id in gone}
 
 
 def _row(
@@ -236,14 +123,34 @@ def _row(
         "first_name": contact.first_name,
         "last_name": contact.last_name,
         "title": contact.title,
-        "account_id": _there(crm, contact.account_id),
-        "owner_id": _there(crm, contact.owner_id),
+        "account_id": there(crm, contact.account_id),
+        "owner_id": there(crm, contact.owner_id),
         "locale": contact.locale,
         "product": contact.product,
         "opted_out": contact.opted_out,
         "bounced": contact.bounced,
         "gone_at": None,
     }
+
+
+def _without_the_forgotten(
+    app: App,
+    session: Session,
+    rows: list[dict[str, Any]],
+    known: Mapping[str, tuple[str, str]],
+    people: dict[str, _Person],
+) -> list[dict[str, Any]]:
+    """Return the rows of all but those whose address is that of somebody who was forgotten.
+
+    A record that was somebody else's is erased with it.
+    """
+    hashes = {app.keys.address(one.address): one for one in people.values() if one.address}
+    gone = {hashes[each].id for each in suppression.forgotten(session, list(hashes))}
+    for one in [one for one in people.values() if one.id in gone]:
+        del people[one.address]
+    came = [row["id"] for row in rows if row["id"] in known and row["customer_id"] in gone]
+    identity.erase(session, came, app.now())
+    return [row for row in rows if row["customer_id"] not in gone]
 
 
 def _customers(app: App, people: Sequence[_Person]) -> list[dict[str, Any]]:
@@ -292,9 +199,10 @@ def _renamed(
             records[was_id] += 1
 
 
-def _mark_gone(
+def mark_gone(
     app: App, session: Session, model: type[Account | Contact], crm: str, ids: Sequence[str]
 ) -> None:
+    """Note that these are no longer in the CRM."""
     for some in chunks([f"{crm}:{remote}" for remote in ids]):
         session.connection().execute(
             update(table(model))
@@ -350,28 +258,12 @@ def _owe_scores(app: App, session: Session, customer_ids: Sequence[str]) -> None
         owe(session, owed, now)
 
 
-def _keep_triggers(session: Session, crm: str, page: ports.Page[ports.Trigger]) -> None:
-    rows = [
-        {
-            "id": f"{crm}:{trigger.id}",
-            "crm": crm,
-            "event": str(trigger.event),
-            "contact_id": f"{crm}:{trigger.contact_id}",
-            "subject": trigger.subject,
-            "at": trigger.at,
-            "survey_id": None,
-        }
-        for trigger in page.records
-        if trigger.contact_id
-    ]
-    upsert(session, Trigger, rows, update=("subject", "contact_id"))
-
-
 def normal(address: str) -> str:
     """Return an address as we compare it: without space around it, in lower case."""
     address = address.strip().lower()
     return address if "@" in address else ""
 
 
-def _there(crm: str, remote_id: str) -> str:
+def there(crm: str, remote_id: str) -> str:
+    """Return the id of what a record points to; empty where it points nowhere."""
     return f"{crm}:{remote_id}" if remote_id else ""
