@@ -244,7 +244,9 @@ def test_a_server_that_is_restarted_again_and_again_doubles_and_loses_nothing(
         bustle = Bustle(here)
         acts = [bustle.works, *(partial(bustle.answers, seed) for seed in range(AT_ONCE))]
         at_it = [threads.submit(act) for act in acts]
-        while here.statuses[KEPT] < OPERATIONS and not any(one.done() for one in at_it):
+        while not any(one.done() for one in at_it) and (
+            here.statuses[KEPT] < OPERATIONS or restarts <= 1
+        ):
             time.sleep(chance.uniform(*RESTARTS_S))
             server.stop(chance.choice([signal.SIGINT, signal.SIGQUIT]))
             server.start()
@@ -256,7 +258,6 @@ def test_a_server_that_is_restarted_again_and_again_doubles_and_loses_nothing(
 
         print(f"{restarts} restarts, {here.statuses}")  # noqa: T201 - to be seen with -s
         count(here)
-        assert restarts > 1
     store.close()
 
 
